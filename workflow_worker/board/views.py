@@ -1,0 +1,116 @@
+"""What readers of the board get: frozen values, each as it was when read.
+
+Owns the meaning of every figure on the board; it must never hold shared memory.
+"""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass, fields
+
+
+class State(enum.IntEnum):
+    """What a worker says of itself; FREE where none lives."""
+
+    FREE = 0
+    STARTING = 1
+    READY = 2
+    DRAINING = 3
+    STOPPED = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Counters:
+    """What the tenants of a slot did since the service started."""
+
+    processed: int = 0
+    succeeded: int = 0
+    failed: int = 0
+    retried: int = 0
+    suspended: int = 0
+    ignored: int = 0
+    dead_letters: int = 0
+    leases_lost: int = 0
+
+
+COUNTERS = tuple(field.name for field in fields(Counters))
+
+
+@dataclass(frozen=True, slots=True)
+class LaneView:
+    """What one thread of a worker runs."""
+
+    lane: int
+    entry: str
+    """Id of the stream entry that is the lease."""
+    deliveries: int
+    since: float
+    """Monotonic seconds when it began."""
+    workflow: str
+    action: str
+    """Empty between actions."""
+    execution_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class SlotView:
+    """One slot, as it was when somebody looked.
+
+    Attributes:
+        index: number of the slot.
+        serving: it belongs to one of the WORKER_COUNT seats; False for a worker that
+            is being replaced and for its successor until that one is ready.
+        pid: process living here, 0 for none.
+        generation: how many processes were started here.
+        state: what that process says of itself.
+        forked_at: monotonic seconds when it was started.
+        restarted_at: when it replaced one that had died; 0 if it did not.
+        ready_at: when it became ready; 0 if it did not yet.
+        heartbeat: when it last gave a sign of life.
+        started_ms: wall clock in ms when it began, 0 if it did not yet.
+        redis_down_since: since when Redis does not answer it; 0 if it does.
+        consumer: its name in the stream's group.
+        streak: how many tenants in a row died without having done anything.
+        retry_at: when the next one is started; 0 if none waits, inf for a person.
+        exit_status: how the last one ended; minus the signal if one killed it.
+        counters: what all tenants so far did.
+        lanes: the busy threads.
+    """
+
+    index: int
+    serving: bool
+    pid: int
+    generation: int
+    state: State
+    forked_at: float
+    restarted_at: float
+    ready_at: float
+    heartbeat: float
+    started_ms: int
+    redis_down_since: float
+    consumer: str
+    streak: int
+    retry_at: float
+    exit_status: int
+    counters: Counters
+    lanes: tuple[LaneView, ...]
+
+    @property
+    def active(self) -> int:
+        """How many events run in it now."""
+        return len(self.lanes)
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceView:
+    """What the master says of itself.
+
+    Attributes:
+        beat: monotonic seconds of its last round.
+        restarts: workers replaced because they died.
+        stopping: the service was told to stop.
+    """
+
+    beat: float
+    restarts: int
+    stopping: bool

@@ -1,0 +1,157 @@
+"""Every error of workflow-worker, as one tree.
+
+::
+
+    Exception
+    ├── WorkflowWorkerError          base of what callers may catch
+    │   ├── ConfigurationError       a setting, flag or file is wrong: exit status 2
+    │   │   └── DefinitionError      a workflow or action is declared wrongly
+    │   ├── Unavailable              Redis could not be reached in time: exit status 3
+    │   │   └── OutcomeUnknown       the reply was lost: it may or may not have happened
+    │   ├── Rejected                 Redis answered, but would not take the write
+    │   ├── InvalidPayload           a value can't be encoded, decoded or is too large
+    │   ├── ExecutionNotFound        neither queued nor recorded
+    │   ├── NonDeterminismError      a replay asks for something its journal has not
+    │   ├── OutsideWorkflowError     ctx or an action used from a foreign thread
+    │   └── ActionFailed             an action failed for good; carries the record of it
+    ├── TransientError               raised by users: retry at once
+    ├── RecoverableError             raised by users: retry after a delay
+    └── PermanentError               raised by users: a person must act
+
+    BaseException
+    └── ControlFlow                  ours; no ``except Exception`` can eat it
+        ├── LeaseLost                somebody else owns the entry now: drop everything
+        └── Halted                   the worker is ending; the entry resumes elsewhere
+"""
+
+from __future__ import annotations
+
+import enum
+
+
+class ErrorCategory(enum.StrEnum):
+    """What an error asks for; decides what happens to the event that met it."""
+
+    TRANSIENT = "transient"
+    """Gone in a moment: retried at once, in the thread."""
+    RECOVERABLE = "recoverable"
+    """Gone in a while: retried after a delay."""
+    PERMANENT = "permanent"
+    """Stays until a person acts: dead letter."""
+
+
+class WorkflowWorkerError(Exception):
+    """Base of every error this library raises for callers."""
+
+
+class ConfigurationError(WorkflowWorkerError):
+    """A setting or flag is wrong; the message is one sentence for the operator."""
+
+
+class DefinitionError(ConfigurationError):
+    """A workflow or action can't work as it was declared; raised where it is."""
+
+
+class Unavailable(WorkflowWorkerError):  # noqa: N818 - a state of the world
+    """Redis could not be reached within the time allowed; nothing was done."""
+
+
+class OutcomeUnknown(Unavailable):
+    """The connection broke after sending: the write may or may not have landed."""
+
+
+class Rejected(WorkflowWorkerError):  # noqa: N818 - the server's word, not our fault
+    """Redis answered but refused the write, full memory for instance."""
+
+
+class InvalidPayload(WorkflowWorkerError):  # noqa: N818 - names the value, not an act
+    """A payload, result or data value can't be encoded or decoded, or is too large."""
+
+
+class ExecutionNotFound(WorkflowWorkerError):  # noqa: N818 - the contract's name
+    """No execution with this id is queued or recorded."""
+
+
+class NonDeterminismError(WorkflowWorkerError):
+    """The function asks for something else than its journal says it did."""
+
+
+class OutsideWorkflowError(WorkflowWorkerError):
+    """The context or an action was used from a thread that does not run a workflow."""
+
+
+class ActionFailed(WorkflowWorkerError):  # noqa: N818 - the contract's name
+    """An action failed for good.
+
+    The same on the first run and on replay, so a workflow that catches it takes the
+    same path both times.
+
+    Attributes:
+        action: name of the action.
+        error_type: qualified name of the original exception class.
+        bases: qualified names of that class and its bases, for :meth:`matches`.
+        message: text of the original exception.
+        category: how it was classified.
+        attempts: how often the action was tried.
+    """
+
+    def __init__(
+        self,
+        action: str,
+        error_type: str,
+        message: str,
+        category: ErrorCategory,
+        attempts: int,
+        bases: tuple[str, ...] = (),
+    ) -> None:
+        super().__init__(f"action {action} failed: {error_type}: {message}")
+        self.action = action
+        self.error_type = error_type
+        self.message = message
+        self.category = category
+        self.attempts = attempts
+        self.bases = bases or (error_type,)
+
+    def matches(self, kind: type[BaseException]) -> bool:
+        """Tell whether the original exception was a ``kind`` or derived from it."""
+        return qualified_name(kind) in self.bases
+
+
+class TransientError(Exception):
+    """Raise in an action or workflow: retry at once."""
+
+
+class RecoverableError(Exception):
+    """Raise in an action or workflow: retry after a delay.
+
+    Args:
+        message: what went wrong.
+        retry_after: seconds to wait at least, where the other side said so.
+    """
+
+    def __init__(self, message: str = "", *, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class PermanentError(Exception):
+    """Raise in an action or workflow: do not retry, a person must act."""
+
+
+class ControlFlow(BaseException):
+    """Unwinds user code for our own reasons; never an error of the user's."""
+
+
+class LeaseLost(ControlFlow):
+    """Another worker owns the entry now; whatever this run did is void."""
+
+
+class Halted(ControlFlow):
+    """The worker is ending before the function did; the entry resumes elsewhere."""
+
+
+def qualified_name(kind: type) -> str:
+    """Return ``module.Class``, or only ``Class`` for builtins."""
+    if kind.__module__ == "builtins":
+        return kind.__qualname__
+    return f"{kind.__module__}.{kind.__qualname__}"
