@@ -1,0 +1,1 @@
+"""The only code that speaks Redis: typed functions over one Lua script each."""

@@ -1,0 +1,249 @@
+"""Getting entries to run: new ones, orphans, a dead worker's, and giving them back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import msgspec
+
+from workflow_worker import codec
+from workflow_worker.broker import scripts
+from workflow_worker.broker.connection import Link, Reply
+from workflow_worker.broker.keys import BELL, Partition
+from workflow_worker.errors import InvalidPayload
+from workflow_worker.model import Event, Record, Task
+
+ADOPT_CHUNK = 100
+"""Most entries moved in one adopt call."""
+_LONGEST_NUMBER = 19
+"""Digits of a number that any language reads as an integer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """Who takes, and within which limits.
+
+    Attributes:
+        consumer: name, unique per process start; half of the fence.
+        partition: where.
+        max_payload_bytes: larger payloads are dead letters.
+        dedup_ttl_ms: how long publish ids are remembered.
+    """
+
+    consumer: str
+    partition: Partition
+    max_payload_bytes: int
+    dedup_ttl_ms: int
+
+
+class Taken(msgspec.Struct, frozen=True):
+    """What came of a take, claim or adopt.
+
+    Attributes:
+        tasks: to run.
+        next_timer_ms: ms until the next timer is due, -1 if none is set.
+        succeeded: events fanned out to several workflows, counted here.
+        failed: events that went straight to the dead letters.
+        ignored: events nobody in the fleet wants.
+        duplicate: events whose id was seen before.
+    """
+
+    tasks: list[Task]
+    next_timer_ms: int = -1
+    succeeded: int = 0
+    failed: int = 0
+    ignored: int = 0
+    duplicate: int = 0
+
+
+def take(link: Link, owner: Owner, most: int, *, settle_bell: bool = False) -> Taken:
+    """Fire due timers and take up to ``most`` new entries; never blocks.
+
+    Args:
+        link: connection.
+        owner: who takes.
+        most: how many entries can be used now.
+        settle_bell: if nothing came, let :func:`wait` block on what comes next.
+    """
+    reply = scripts.run(
+        link,
+        "take",
+        owner.partition,
+        owner.consumer,
+        most,
+        owner.max_payload_bytes,
+        owner.dedup_ttl_ms,
+        1 if settle_bell else 0,
+    )
+    return _taken(reply, owner.partition)
+
+
+def wait(link: Link, partition: Partition, block_ms: int) -> bool:
+    """Block until something new may be there; True if the bell rang.
+
+    One idle worker per new entry wakes. Nothing is owned by this read: it does not
+    acknowledge, and all workers share one consumer name.
+    """
+    reply = link.call(
+        "XREADGROUP",
+        "GROUP",
+        BELL,
+        "idle",
+        "COUNT",
+        1,
+        "BLOCK",
+        block_ms,
+        "NOACK",
+        "STREAMS",
+        partition.events,
+        partition.bell,
+        ">",
+        ">",
+        block=block_ms / 1000,
+    )
+    return reply is not None
+
+
+def claim(link: Link, owner: Owner, lease_ms: int, most: int) -> Taken:
+    """Take over up to ``most`` entries whose owner has been silent for a lease."""
+    reply = scripts.run(
+        link,
+        "claim",
+        owner.partition,
+        owner.consumer,
+        lease_ms,
+        most,
+        owner.max_payload_bytes,
+        owner.dedup_ttl_ms,
+    )
+    return _taken(reply, owner.partition)
+
+
+def adopt(
+    link: Link,
+    owner: Owner,
+    predecessor: str,
+    *,
+    started: Sequence[str] = (),
+    held: Iterable[str] = (),
+    counted: bool = True,
+) -> tuple[int, Taken]:
+    """Take over some entries of a consumer known to be dead; or one's own lost ones.
+
+    Args:
+        link: connection.
+        owner: who takes over.
+        predecessor: the dead consumer's name, or the owner's own.
+        started: entries that were running when it died.
+        held: entries to pass over, because the owner has them at hand.
+        counted: whether a start counts as a delivery: not if the master ordered it.
+
+    Returns:
+        How many entries moved (call again until none does), and what came of them.
+    """
+    moved, reply = scripts.run(
+        link,
+        "adopt",
+        owner.partition,
+        owner.consumer,
+        predecessor,
+        ADOPT_CHUNK,
+        owner.max_payload_bytes,
+        owner.dedup_ttl_ms,
+        1 if counted else 0,
+        len(started),
+        *started,
+        *held,
+    )
+    return moved, _taken(reply, owner.partition)
+
+
+def renew(link: Link, owner: Owner, held: Sequence[tuple[str, int]]) -> list[bool]:
+    """Renew the leases of (entry, count) pairs; False for each that is lost."""
+    if not held:
+        return []
+    pairs = [value for pair in held for value in pair]
+    answers = scripts.run(link, "renew", owner.partition, owner.consumer, *pairs)
+    return [answer == 1 for answer in answers]
+
+
+def requeue(
+    link: Link, owner: Owner, tasks: Sequence[Task], delay_ms: int = 0
+) -> list[bool]:
+    """Give entries back unrun, to the stream or to the timers; False where lost."""
+    if not tasks:
+        return []
+    values: list[str | int] = []
+    for task in tasks:
+        values += (task.entry, task.count, task.workflow, delay_ms)
+    answers = scripts.run(link, "requeue", owner.partition, owner.consumer, *values)
+    return [answer == 1 for answer in answers]
+
+
+def leave(link: Link, owner: Owner) -> bool:
+    """Delete the consumer's name from the group; False while it owns entries."""
+    left: int = scripts.run(link, "leave", owner.partition, owner.consumer)
+    return left == 1
+
+
+def _taken(reply: Reply, partition: Partition) -> Taken:
+    rows, next_timer, succeeded, failed, ignored, duplicate, now = reply
+    tasks = [_task(row, partition, now) for row in rows]
+    return Taken(tasks, int(next_timer), succeeded, failed, ignored, duplicate)
+
+
+def _task(row: list[Reply], partition: Partition, now: int) -> Task:
+    entry, fields = row[0].decode(), row[3]
+    workflow = row[2].decode("utf-8", "backslashreplace")
+    event: Event | None = None
+    defect = ""
+    try:
+        event = codec.event_from_fields(entry, fields)
+        origin = event.id
+    except InvalidPayload as error:
+        defect, origin = str(error), _origin(entry, fields)
+    execution_id = f"{partition.number}-{origin}.{workflow}"
+    if row[1] == 1 and b"_workflow" not in fields and len(row) == 4:  # noqa: PLR2004
+        # The way of nearly every event: new, read for the first time.
+        return Task(entry, 1, 1, execution_id, workflow, event, defect)
+    task = Task(entry, row[1], row[1], execution_id, workflow, event, defect)
+    return _repeated(row, task, now)
+
+
+def _repeated(row: list[Reply], task: Task, now: int) -> Task:
+    """Add what a copy or a redelivery carries beside a first delivery."""
+    marks = _marks(row[3])
+    record, journal = (row[4], row[5]) if len(row) > 4 else (None, ())  # noqa: PLR2004
+    return msgspec.structs.replace(
+        task,
+        deliveries=task.count + _number(marks, b"_deliveries", 0),
+        record=_record(record) if record else None,
+        journal=tuple(journal),
+        counts=b"_counted" not in marks,
+        waited_ms=now - _number(marks, b"_since", now),
+    )
+
+
+def _number(marks: dict[bytes, bytes], name: bytes, otherwise: int) -> int:
+    """Read a mark; anybody can write to the stream, so it may be anything."""
+    raw = marks.get(name, b"")
+    return int(raw) if raw.isdigit() and len(raw) < _LONGEST_NUMBER else otherwise
+
+
+def _record(values: list[bytes | None]) -> Record:
+    status, step, attempt, state, version = ((v or b"").decode() for v in values)
+    return Record(int(step), status, int(attempt), state, version)
+
+
+def _marks(fields: list[bytes]) -> dict[bytes, bytes]:
+    pairs = iter(fields)
+    return {k: v for k, v in zip(pairs, pairs, strict=True) if k.startswith(b"_")}
+
+
+def _origin(entry: str, fields: list[bytes]) -> str:
+    """Return the event id of an entry that can't be decoded."""
+    pairs = iter(fields)
+    found = dict(zip(pairs, pairs, strict=True))
+    raw = found.get(b"id") or found.get(b"_origin")
+    return raw.decode("utf-8", "backslashreplace") if raw else entry

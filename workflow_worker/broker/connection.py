@@ -1,0 +1,192 @@
+"""One connection to Redis for one thread, and the difference between its failures.
+
+Owns every socket option. redis-py 8 retries commands by itself and has a read timeout
+of 5 s: the first would publish twice when a reply is lost, the second would break
+longer blocks, so both are set here and nowhere else. Uses redis-py's connection, not
+its client: one call costs half as much.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any, cast
+
+from redis.backoff import NoBackoff
+from redis.connection import (
+    Connection,
+    SSLConnection,
+    UnixDomainSocketConnection,
+    parse_url,
+)
+from redis.exceptions import RedisError, ResponseError
+from redis.retry import Retry
+
+from workflow_worker.errors import OutcomeUnknown, Rejected, Unavailable
+
+Reply = Any
+"""What the server answered: bytes, int, None or lists of these."""
+
+AnyConnection = Connection | SSLConnection | UnixDomainSocketConnection
+BLOCK_MARGIN = 1.0
+"""Seconds a blocking read may outlive its block before the link counts as dead."""
+TIMEOUT = 5.0
+"""Seconds to connect, and to wait for the answer to a call that does not block."""
+
+# States of the server, not faults of a command: waited out, never an event's failure.
+# Inside a script's error the word stands in the middle of the text.
+_STATES = re.compile(
+    r"\b(LOADING|READONLY|MISCONF|NOREPLICAS|CLUSTERDOWN|MASTERDOWN|BUSY|TRYAGAIN"
+    r"|NOGROUP|UNBLOCKED|NOAUTH|WRONGPASS|NOPERM)\b"
+    r"|loading the dataset|read only replica|max number of clients|invalid username",
+    re.IGNORECASE,
+)
+_FULL = re.compile(r"\bOOM\b|used memory > 'maxmemory'|out of memory", re.IGNORECASE)
+
+
+class Link:
+    """One lazily made connection. Not thread-safe: every thread has its own."""
+
+    def __init__(self, url: str, *, timeout: float = TIMEOUT) -> None:
+        self._url = url
+        self._timeout = timeout
+        self._connection: AnyConnection | None = None
+
+    @property
+    def connected(self) -> bool:
+        """True if a socket is open, which says nothing about the other end."""
+        return self._connection is not None and self._connection.is_connected
+
+    def call(self, *command: str | bytes | int, block: float = 0.0) -> Reply:
+        """Send one command and return its answer.
+
+        Args:
+            command: name and arguments.
+            block: seconds the server may hold the answer back.
+
+        Raises:
+            Unavailable: not reached, or the server can't serve now; nothing was done.
+            OutcomeUnknown: sent, but the answer never came.
+            Rejected: memory is full; nothing was done.
+            ResponseError: the server refused this very command.
+        """
+        connection = self._connect()
+        self._send(connection, [command])
+        return self._receive(connection, block)
+
+    def calls(self, commands: Sequence[tuple[str | bytes | int, ...]]) -> list[Reply]:
+        """Send several commands at once; errors stand in the list, in their places.
+
+        Raises:
+            Unavailable: as for :meth:`call`, before anything was sent.
+            OutcomeUnknown: sent, but not every answer came.
+        """
+        connection = self._connect()
+        self._send(connection, commands)
+        replies: list[Reply] = []
+        for _ in commands:
+            try:
+                replies.append(self._receive(connection, 0.0))
+            except OutcomeUnknown:
+                raise
+            except (ResponseError, Unavailable, Rejected) as error:
+                replies.append(error)
+        return replies
+
+    def close(self) -> None:
+        """Close the socket; the next call opens another."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.disconnect()
+
+    def forget(self) -> None:
+        """Let go of a connection inherited over a fork without touching its socket."""
+        self._connection = None
+
+    def _connect(self) -> AnyConnection:
+        connection = self._connection
+        if connection is not None and connection.is_connected:
+            return connection
+        connection = open_connection(self._url, self._timeout)
+        try:
+            connection.connect()
+        except (RedisError, OSError) as error:
+            raise Unavailable(f"Redis can't be reached: {error}") from error
+        self._connection = connection
+        return connection
+
+    def _send(
+        self,
+        connection: AnyConnection,
+        commands: Sequence[tuple[str | bytes | int, ...]],
+    ) -> None:
+        try:
+            packed = connection.pack_commands(commands)
+            connection.send_packed_command(packed, check_health=False)
+        except (RedisError, OSError) as error:
+            self.close()
+            raise OutcomeUnknown(f"Redis went away while sending: {error}") from error
+
+    def _receive(self, connection: AnyConnection, block: float) -> Reply:
+        # A half-open link never answers: no read outlives its block by much.
+        deadline = block + BLOCK_MARGIN if block else self._timeout
+        try:
+            return connection.read_response(timeout=deadline)
+        except ResponseError as error:
+            raise translated(error) from error
+        except (RedisError, OSError) as error:
+            refused = translated(error)
+            self.close()
+            if isinstance(refused, Unavailable | Rejected):
+                raise refused from error
+            raise OutcomeUnknown(f"Redis went away: {error}") from error
+        except BaseException:
+            # Whatever interrupts the read leaves an answer behind in the socket.
+            self.close()
+            raise
+
+
+def open_connection(url: str, timeout: float) -> AnyConnection:
+    """Build, but don't open yet, a connection with every option set here."""
+    options = dict(parse_url(url))
+    kind = options.pop("connection_class", Connection)
+    options.update(
+        socket_timeout=timeout,
+        socket_connect_timeout=timeout,
+        retry=Retry(NoBackoff(), 0),
+        retry_on_timeout=False,
+        health_check_interval=0,
+        protocol=2,
+        driver_info=None,
+        decode_responses=False,
+    )
+    if kind is not UnixDomainSocketConnection:
+        options["socket_keepalive"] = True
+    return cast("AnyConnection", kind(**options))
+
+
+def translated(error: Exception) -> Exception:
+    """Return the error that says whether waiting helps."""
+    text = f"{type(error).__name__} {error}"
+    if _FULL.search(text) or type(error).__name__ == "OutOfMemoryError":
+        return Rejected(f"Redis is out of memory: {error}")
+    if _STATES.search(text) or type(error).__name__ in _STATE_CLASSES:
+        return Unavailable(f"Redis can't serve now: {error}")
+    return error
+
+
+# redis-py cuts the code off the text of these.
+_STATE_CLASSES = frozenset(
+    (
+        "BusyLoadingError",
+        "ReadOnlyError",
+        "ClusterDownError",
+        "MasterDownError",
+        "TryAgainError",
+        "AuthenticationError",
+        "AuthenticationWrongNumberOfArgsError",
+        "NoPermissionError",
+        "MaxConnectionsError",
+        "InvalidResponse",
+    )
+)

@@ -1,0 +1,95 @@
+"""The data model in Redis, as a table; the only place that spells key names.
+
+``wf`` is the namespace and ``0`` the partition; the braces keep a partition's keys in
+one cluster slot. Scripts get the prefix as their one key and build the rest from it.
+
+==========================  =======  ==================================================
+key                         type     holds, and how long
+==========================  =======  ==================================================
+``{wf:0}:events``           stream   events not yet committed; deleted when they are, so
+                                     its length is the backlog; never trimmed. Groups
+                                     ``workers`` (leases) and ``bell`` (wake-ups)
+``{wf:0}:bell``             stream   rings without work: an earlier timer was set;
+                                     about 1000 entries
+``{wf:0}:timers``           zset     what is due when, by the server's clock in ms
+``{wf:0}:timer-data``       hash     what to do then; leaves with its timer
+``{wf:0}:x:<id>``           hash     record of an execution, its event under ``e:``
+``{wf:0}:j:<id>``           list     its journal; lives as long as its record
+``{wf:0}:expiry``           zset     finished executions by the time they are forgotten
+``{wf:0}:by-status:<s>``    zset     executions by status and time of the last change
+``{wf:0}:once:<id>``        string   the entry that carried this publish id first;
+                                     expires after ``DEDUP_TTL_MS``
+``{wf:0}:dead``             stream   dead letters; leave only by a person's hand
+``{wf:0}:stats``            hash     counters, changed only inside scripts, hence exact
+``{wf:0}:routes``           hash     what the fleet wants: ``@digest`` per distinct App,
+                                     ``=name`` and ``*`` the union of the living
+``{wf}:meta``               hash     ``protocol`` version and ``epoch`` of the database
+==========================  =======  ==================================================
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+WORKERS = "workers"
+"""Group whose pending entries are the leases."""
+BELL = "bell"
+"""Group that wakes one idle worker per new entry; reads without acknowledging."""
+PROTOCOL = "1"
+"""Version of everything in this package; raised when old and new can't share keys."""
+
+
+@dataclass(frozen=True, slots=True)
+class Partition:
+    """Where one partition's keys are.
+
+    Attributes:
+        namespace: first part of every key, ``WORKFLOW_NAMESPACE``.
+        number: which partition.
+    """
+
+    namespace: str
+    number: int = 0
+
+    @property
+    def prefix(self) -> str:
+        """What every key of the partition starts with; the one key of each script."""
+        return f"{{{self.namespace}:{self.number}}}:"
+
+    @property
+    def events(self) -> str:
+        """The stream of events."""
+        return f"{self.prefix}events"
+
+    @property
+    def bell(self) -> str:
+        """The stream that rings for timers."""
+        return f"{self.prefix}bell"
+
+    @property
+    def dead(self) -> str:
+        """The stream of dead letters."""
+        return f"{self.prefix}dead"
+
+    @property
+    def stats(self) -> str:
+        """The hash of counters."""
+        return f"{self.prefix}stats"
+
+    @property
+    def timers(self) -> str:
+        """The sorted set of due times."""
+        return f"{self.prefix}timers"
+
+    @property
+    def meta(self) -> str:
+        """The hash about the database as a whole."""
+        return f"{{{self.namespace}}}:meta"
+
+    def record(self, execution_id: str) -> str:
+        """The hash of one execution."""
+        return f"{self.prefix}x:{execution_id}"
+
+    def journal(self, execution_id: str) -> str:
+        """The list that is its history."""
+        return f"{self.prefix}j:{execution_id}"

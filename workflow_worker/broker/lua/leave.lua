@@ -1,0 +1,10 @@
+-- leave: delete a consumer that owns nothing any more.
+--
+-- KEYS    1 partition prefix
+-- ARGV    1 consumer
+-- Returns 1 deleted, 0 it still owns entries
+-- Keeps   DELCONSUMER would drop pending entries for good, so emptiness is seen here.
+--include keys
+if #redis.call('XPENDING', EVENTS, GROUP, '-', '+', 1, ARGV[1]) > 0 then return 0 end
+redis.call('XGROUP', 'DELCONSUMER', EVENTS, GROUP, ARGV[1])
+return 1

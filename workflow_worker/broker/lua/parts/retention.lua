@@ -1,0 +1,24 @@
+-- Finished executions leave with everything of theirs: record, journal, inbox, listing.
+local function forget(id)
+  local status = redis.call('HGET', P .. 'x:' .. id, 'status')
+  redis.call('DEL', P .. 'x:' .. id, P .. 'j:' .. id, P .. 'in:' .. id)
+  if status then redis.call('ZREM', P .. 'by-status:' .. status, id) end
+  redis.call('ZREM', EXPIRY, id)
+end
+
+-- A few a call, so that no call has to clear what piled up.
+local function forget_expired(now)
+  for _, id in ipairs(redis.call('ZRANGEBYSCORE', EXPIRY, '-inf', number(now),
+                                 'LIMIT', 0, 20)) do
+    forget(id)
+  end
+end
+
+local function forget_beyond(limit)
+  local over = redis.call('ZCARD', EXPIRY) - limit
+  if over > 0 then
+    for _, id in ipairs(redis.call('ZRANGE', EXPIRY, 0, math.min(over, 20) - 1)) do
+      forget(id)
+    end
+  end
+end

@@ -1,0 +1,47 @@
+-- requeue: give entries back without having run them, at once or after a while.
+--
+-- KEYS    1 partition prefix
+-- ARGV    1 consumer  2.. entry, delivery count, workflow, delay in ms, and so on
+-- Returns 1 for each entry given back, 0 for each that has another owner now
+-- Keeps   fenced like a commit. The copy carries its origin, the workflow it was routed
+--         to and the deliveries so far, this one not among them: it was not run.
+--include keys fence timers
+local consumer = ARGV[1]
+local now = server_ms()
+local owned = pending_of(consumer, '-', '+')
+
+local function copy_of(entry, fields, deliveries, workflow)
+  local event, copy = as_map(fields), {}
+  for i = 1, #fields, 2 do
+    if string.sub(fields[i], 1, 1) ~= '_' then
+      copy[#copy + 1] = fields[i]
+      copy[#copy + 1] = fields[i + 1]
+    end
+  end
+  local marks = {_workflow = workflow, _origin = event._origin or event.id or entry,
+    _deliveries = number((tonumber(event._deliveries) or 0) + deliveries - 1),
+    _counted = event._counted, _since = event._since or number(now)}
+  for name, value in pairs(marks) do
+    copy[#copy + 1] = name
+    copy[#copy + 1] = value
+  end
+  return copy
+end
+
+local answers = {}
+for i = 2, #ARGV, 4 do
+  local entry, deliveries, delay = ARGV[i], tonumber(ARGV[i + 1]), tonumber(ARGV[i + 3])
+  local found = owned[entry] == deliveries and
+    redis.call('XRANGE', EVENTS, entry, entry)[1]
+  answers[#answers + 1] = found and 1 or 0
+  if found then
+    local copy = copy_of(entry, found[2], deliveries, ARGV[i + 2])
+    ack({entry})
+    if delay > 0 then
+      set_timer('p:' .. entry, now + delay, cmsgpack.pack(copy))
+    else
+      redis.call('XADD', EVENTS, '*', unpack(copy))
+    end
+  end
+end
+return answers

@@ -1,0 +1,92 @@
+"""Putting events into the stream."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+import msgspec
+
+from workflow_worker.broker import scripts
+from workflow_worker.broker.connection import Link
+from workflow_worker.broker.keys import Partition
+from workflow_worker.errors import OutcomeUnknown
+
+CHUNK_EVENTS = 100
+"""Most events in one script call: the server serves nobody else meanwhile."""
+CHUNK_BYTES = 256 * 1024
+"""About how many bytes of events in one script call."""
+
+
+class Message(msgspec.Struct, frozen=True):
+    """An event on its way out, already encoded.
+
+    Attributes:
+        name: event name.
+        payload: encoded JSON object.
+        key: business key, empty for none.
+        id: publish id that makes it idempotent, empty for none.
+        headers: encoded JSON object, empty for none.
+    """
+
+    name: str
+    payload: bytes
+    key: str = ""
+    id: str = ""
+    headers: bytes = b""
+
+    def values(self) -> list[str | bytes]:
+        """Return field, value, field, value, ... of the stream entry."""
+        values: list[str | bytes] = ["name", self.name, "payload", self.payload]
+        if self.key:
+            values += ("key", self.key)
+        if self.id:
+            values += ("id", self.id)
+        if self.headers:
+            values += ("headers", self.headers)
+        return values
+
+
+def publish(link: Link, partition: Partition, messages: Iterable[Message]) -> list[str]:
+    """Append events in order; return the id of each: the given one, else the entry's.
+
+    Events go out in chunks; each chunk lands whole or not at all. A chunk whose reply
+    was lost is sent again only if every event in it has an id, which makes it harmless.
+
+    Raises:
+        Unavailable: not reached; the chunk was not sent.
+        OutcomeUnknown: the reply was lost and sending again could publish twice.
+        Rejected: the server's memory is full.
+    """
+    ids: list[str] = []
+    for chunk in _chunks(messages):
+        entries = _send(link, partition, chunk)
+        ids += [m.id or entry.decode() for m, entry in zip(chunk, entries, strict=True)]
+    return ids
+
+
+def _send(link: Link, partition: Partition, chunk: list[Message]) -> list[bytes]:
+    values: list[str | bytes | int] = []
+    for message in chunk:
+        pairs = message.values()
+        values.append(len(pairs))
+        values += pairs
+    try:
+        entries: list[bytes] = scripts.run(link, "publish", partition, *values)
+    except OutcomeUnknown:
+        if not all(message.id for message in chunk):
+            raise
+        entries = scripts.run(link, "publish", partition, *values)
+    return entries
+
+
+def _chunks(messages: Iterable[Message]) -> Iterator[list[Message]]:
+    chunk: list[Message] = []
+    size = 0
+    for message in messages:
+        chunk.append(message)
+        size += len(message.payload) + len(message.headers)
+        if len(chunk) == CHUNK_EVENTS or size >= CHUNK_BYTES:
+            yield chunk
+            chunk, size = [], 0
+    if chunk:
+        yield chunk
