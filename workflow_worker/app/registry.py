@@ -1,0 +1,185 @@
+"""The App: what one service declares, by name.
+
+Owns the tables of workflows and actions and that no name stands for two things, over
+all included Apps. Must never do more on declaration than to look and remember.
+"""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Callable, Iterable, Mapping
+from datetime import timedelta
+from typing import Any, Generic, ParamSpec, TypeVar, overload
+
+from workflow_worker.app import rules
+from workflow_worker.app.action import Action
+from workflow_worker.app.workflow import Workflow
+from workflow_worker.errors import DefinitionError
+
+P = ParamSpec("P")
+R = TypeVar("R")
+F = TypeVar("F", bound=Callable[..., object])
+D = TypeVar("D", Workflow, Action[..., Any])
+
+
+class Table(Generic[D]):
+    """Definitions of one kind by name, told on to the tables that include this one."""
+
+    def __init__(self) -> None:
+        self.by_name: dict[str, D] = {}
+        self.listeners: list[Table[D]] = []
+
+    def line(self) -> list[Table[D]]:
+        """Return this table and all that include it, however far up, each once."""
+        line = [self]
+        for table in line:
+            line += [above for above in table.listeners if above not in line]
+        return line
+
+    def refuse_doubles(self, *definitions: D) -> None:
+        """Require that each name is free, or already stands for the same thing.
+
+        The same thing arrives twice when two included Apps include a third.
+        """
+        for table in self.line():
+            for definition in definitions:
+                found = table.by_name.get(definition.name, definition)
+                if found is not definition:
+                    raise DefinitionError(
+                        f"{definition.place} has the name {definition.name}, "
+                        f"which is taken by {found.place}"
+                    )
+
+    def add(self, definition: D) -> None:
+        """Take a definition, here and wherever this table is included."""
+        self.refuse_doubles(definition)
+        for table in self.line():
+            table.by_name[definition.name] = definition
+
+    def tell(self, listener: Table[D]) -> None:
+        """Have another table take what this one has and will have."""
+        for definition in self.by_name.values():
+            listener.add(definition)
+        self.listeners.append(listener)
+
+
+class App:
+    """The registry of what one service runs.
+
+    Args:
+        name: shows in process titles and logs.
+    """
+
+    def __init__(self, name: str) -> None:
+        if not isinstance(name, str) or not name.strip():
+            raise DefinitionError(f"App needs a name, not {name!r}")
+        self.name = name
+        self._workflows: Table[Workflow] = Table()
+        self._actions: Table[Action[..., Any]] = Table()
+
+    def __repr__(self) -> str:
+        return f"<App {self.name}>"
+
+    @property
+    def workflows(self) -> Mapping[str, Workflow]:
+        """The workflows by name, those of included Apps among them."""
+        return types.MappingProxyType(self._workflows.by_name)
+
+    @property
+    def actions(self) -> Mapping[str, Action[..., Any]]:
+        """The actions by name, those of included Apps among them."""
+        return types.MappingProxyType(self._actions.by_name)
+
+    def workflow(
+        self,
+        *,
+        on: str | Iterable[str],
+        name: str | None = None,
+        version: str = "",
+        result_ttl: float | timedelta | None = None,
+    ) -> Callable[[F], F]:
+        """Declare that events start this function; it stays what it is.
+
+        Args:
+            on: an event name, several, or patterns as of ``fnmatch``: ``*`` is any
+                text, ``?`` and ``[seq]`` are one ASCII character, case matters.
+            name: of the workflow, by default the function's. Two workflows may share
+                an event: both run.
+            version: stored on each execution that starts.
+            result_ttl: seconds or timedelta to keep a result, by default what the
+                setting ``RESULT_TTL_MS`` says.
+
+        Raises:
+            DefinitionError: the function or an argument can't work.
+        """
+
+        def declare(fn: F) -> F:
+            place = rules.plain_function(fn, "workflow")
+            rules.context_and_event(fn, place)
+            workflow = Workflow(
+                fn,
+                rules.name(name, fn, place),
+                place,
+                rules.event_names(on, place),
+                rules.version(version, place),
+                rules.milliseconds(result_ttl, "result_ttl", place),
+            )
+            self._workflows.add(workflow)
+            return fn
+
+        return declare
+
+    @overload
+    def action(self, fn: Callable[P, R], /) -> Action[P, R]: ...
+
+    @overload
+    def action(
+        self, /, *, name: str | None = None
+    ) -> Callable[[Callable[P, R]], Action[P, R]]: ...
+
+    def action(
+        self, fn: Callable[..., object] | None = None, /, *, name: str | None = None
+    ) -> object:
+        """Declare a side effect, with or without parentheses.
+
+        Args:
+            fn: the function.
+            name: of the action in the journal, by default the function's.
+
+        Raises:
+            DefinitionError: the function or an argument can't work.
+        """
+
+        def declare(fn: Callable[..., object]) -> Action[..., object]:
+            place = rules.plain_function(fn, "action")
+            action = Action(fn, rules.name(name, fn, place), place)
+            self._actions.add(action)
+            return action
+
+        return declare if fn is None else declare(fn)
+
+    def include(self, other: App) -> None:
+        """Take over what another App declares, now and later.
+
+        Raises:
+            DefinitionError: a name is declared twice, or the Apps include each other.
+        """
+        if not isinstance(other, App):
+            raise DefinitionError(f"only an App can be included, not {other!r}")
+        if other._workflows in self._workflows.line():
+            raise DefinitionError(f"{self!r} and {other!r} can't include each other")
+        self._workflows.refuse_doubles(*other._workflows.by_name.values())
+        self._actions.refuse_doubles(*other._actions.by_name.values())
+        other._workflows.tell(self._workflows)
+        other._actions.tell(self._actions)
+
+    def check(self) -> None:
+        """Resolve every annotation that counts, so that none fails in a run.
+
+        Raises:
+            DefinitionError: one can't be resolved, or has no JSON form.
+        """
+        for workflow in self._workflows.by_name.values():
+            _ = workflow.accepts
+        for action in self._actions.by_name.values():
+            _ = action.returns

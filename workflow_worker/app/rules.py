@@ -1,0 +1,159 @@
+"""What is refused where it is declared, each in one sentence with file and line.
+
+Owns the rules for functions, names and arguments of the decorators. Must never keep
+anything: every function here looks, and answers or raises :class:`DefinitionError`.
+"""
+
+from __future__ import annotations
+
+import inspect
+import math
+import re
+import types
+from collections.abc import Callable, Iterable
+from datetime import timedelta
+from typing import Any, get_type_hints
+
+from workflow_worker.errors import DefinitionError
+
+_NAME = re.compile(r"[\w.-]{1,128}")
+"""Names stand in Redis keys and execution ids, whose separators they must not hold."""
+
+
+def plain_function(fn: object, role: str) -> str:
+    """Return how errors name the function: its name, file and line.
+
+    Raises:
+        DefinitionError: it is no plain function.
+    """
+    if not inspect.isfunction(fn):
+        raise DefinitionError(f"{role} must be a plain function, but {fn!r} is none")
+    place = _place(fn)
+    if inspect.iscoroutinefunction(fn):
+        raise DefinitionError(f"{role} {place} is async: write it with a plain def")
+    if inspect.isgeneratorfunction(fn) or inspect.isasyncgenfunction(fn):
+        raise DefinitionError(f"{role} {place} is a generator: return instead of yield")
+    if "." in fn.__qualname__.rpartition("<locals>.")[2]:
+        raise DefinitionError(
+            f"{role} {place} is a member of a class: declare a function of a module"
+        )
+    return f"{role} {place}"
+
+
+def context_and_event(fn: Callable[..., object], place: str) -> None:
+    """Require one or two parameters that can be passed by position.
+
+    Raises:
+        DefinitionError: the function takes others.
+    """
+    parameters = inspect.signature(fn).parameters.values()
+    by_position = (
+        inspect.Parameter.POSITIONAL_ONLY,
+        inspect.Parameter.POSITIONAL_OR_KEYWORD,
+    )
+    fits = all(parameter.kind in by_position for parameter in parameters)
+    if not fits or len(parameters) not in (1, 2):
+        raise DefinitionError(
+            f"{place} must take the context and at most an event or payload, "
+            f"but takes {inspect.signature(fn)}"
+        )
+
+
+def name(given: object, fn: Callable[..., object], place: str) -> str:
+    """Return the name to register under: the one given, else the function's.
+
+    Raises:
+        DefinitionError: it is no text, or holds what a name must not.
+    """
+    chosen = fn.__name__ if given is None else given
+    if not isinstance(chosen, str) or not _NAME.fullmatch(chosen):
+        raise DefinitionError(
+            f"{place} can't be named {chosen!r}: a name is 1 to 128 letters, digits, "
+            "dots, dashes and underscores"
+        )
+    return chosen
+
+
+def event_names(on: object, place: str) -> tuple[str, ...]:
+    """Return the names and patterns of ``on=``, each once.
+
+    Raises:
+        DefinitionError: there are none, or one can't be used.
+    """
+    names = [on] if isinstance(on, str) else on
+    if not isinstance(names, Iterable):
+        raise DefinitionError(f"{place} needs on= an event name or several, not {on!r}")
+    found = tuple(dict.fromkeys(_event_name(given, place) for given in names))
+    if not found:
+        raise DefinitionError(f"{place} needs at least one event name in on=")
+    return found
+
+
+def version(given: object, place: str) -> str:
+    """Return the version.
+
+    Raises:
+        DefinitionError: it is no text.
+    """
+    if not isinstance(given, str):
+        raise DefinitionError(f"{place} needs its version= as text, not {given!r}")
+    return given
+
+
+def milliseconds(given: object, argument: str, place: str) -> int | None:
+    """Return a duration of seconds or timedelta in ms; None for None.
+
+    Raises:
+        DefinitionError: it is no positive duration.
+    """
+    if given is None:
+        return None
+    seconds = given.total_seconds() if isinstance(given, timedelta) else given
+    if (
+        isinstance(seconds, bool)
+        or not isinstance(seconds, (int, float))
+        or not math.isfinite(seconds)
+        or seconds <= 0
+    ):
+        raise DefinitionError(
+            f"{place} needs {argument}= a positive number of seconds or a timedelta, "
+            f"not {given!r}"
+        )
+    return max(1, round(seconds * 1000))
+
+
+def resolved(
+    fn: Callable[..., object],
+    annotation: object,
+    place: str,
+) -> Any:
+    """Return an annotation as a type, text evaluated where the function stands.
+
+    Raises:
+        DefinitionError: it names something that its module doesn't have.
+    """
+    holder = types.SimpleNamespace(__annotations__={"it": annotation})
+    names = getattr(inspect.unwrap(fn), "__globals__", {})
+    try:
+        return get_type_hints(holder, globalns=names, include_extras=True)["it"]
+    except Exception as err:
+        raise DefinitionError(
+            f"{place} has the annotation {annotation!r}, which can't be resolved: {err}"
+        ) from err
+
+
+def _event_name(given: object, place: str) -> str:
+    if not isinstance(given, str) or not given:
+        raise DefinitionError(f"{place} needs event names in on=, not {given!r}")
+    # Redis matches bytes: a set of characters that take several can't be said there.
+    if "[" in given and not given.isascii():
+        raise DefinitionError(
+            f"{place} can't be started by the pattern {given!r}: with [ ] a pattern "
+            "must be ASCII"
+        )
+    return given
+
+
+def _place(fn: types.FunctionType) -> str:
+    code = inspect.unwrap(fn).__code__
+    return f"{fn.__qualname__} ({code.co_filename}:{code.co_firstlineno})"

@@ -1,0 +1,99 @@
+"""The journal's format: one JSON object for each thing an execution did.
+
+::
+
+    {"ordinal": 2, "kind": "action", "name": "charge", "result": "receipt-7",
+     "started_ms": 1700000000000, "duration_ms": 12.5}
+    {"ordinal": 3, "kind": "action", "name": "pack",
+     "error": {"type": "shop.Empty", "bases": ["shop.Empty", "Exception"],
+               "message": "no stock", "category": "permanent", "traceback": "..."}, ...}
+
+``ordinal`` counts what the function asks for, in program order, from 1. Fields at
+their default are left out: ``result`` null, ``attempt`` 1, ``format`` 1.
+
+Journals outlive deploys, so this only grows: a field may be added with a default that
+old entries mean; a change of what a field means takes the next ``format``. A reader
+refuses a format above its own. Must never hold more than the format.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from workflow_worker.errors import ErrorCategory, InvalidPayload
+
+FORMAT = 1
+
+ACTION = "action"
+EMIT = "emit"
+
+
+class RecordedError(msgspec.Struct, frozen=True):
+    """Why an action failed, as much of it as survives its process.
+
+    Attributes:
+        type: qualified name of the exception's class.
+        bases: qualified names of that class and its bases.
+        message: text of the exception.
+        category: how it was classified.
+        traceback: frames of the user's code.
+    """
+
+    type: str
+    bases: tuple[str, ...]
+    message: str
+    category: ErrorCategory
+    traceback: str = ""
+
+
+class Entry(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One thing an execution did, and what came of it.
+
+    Attributes:
+        ordinal: its place in program order, from 1.
+        kind: what it was.
+        name: of the action or event.
+        result: encoded JSON; null where there is an error.
+        error: set if it failed.
+        started_ms: wall clock in ms since the epoch.
+        duration_ms: how long it took.
+        attempt: which try this was, from 1.
+        format: of the entry.
+    """
+
+    ordinal: int
+    kind: str
+    name: str
+    result: msgspec.Raw = msgspec.Raw(b"null")
+    error: RecordedError | None = None
+    started_ms: int = 0
+    duration_ms: float = 0.0
+    attempt: int = 1
+    format: int = FORMAT
+
+
+_encoder = msgspec.json.Encoder()
+_decoder = msgspec.json.Decoder(Entry)
+
+
+def encode(entry: Entry) -> bytes:
+    """Return the entry as it is stored."""
+    return _encoder.encode(entry)
+
+
+def decode(data: bytes) -> Entry:
+    """Read a stored entry.
+
+    Raises:
+        InvalidPayload: it is damaged, or a newer version wrote it.
+    """
+    try:
+        entry = _decoder.decode(data)
+    except (msgspec.MsgspecError, UnicodeError) as err:
+        raise InvalidPayload(f"a journal entry can't be read: {err}") from err
+    if entry.format > FORMAT:
+        raise InvalidPayload(
+            f"journal entry {entry.ordinal} has format {entry.format}, but this "
+            f"version reads up to {FORMAT}: run the newer one that wrote it"
+        )
+    return entry
