@@ -1,0 +1,1 @@
+"""The HTTP process: health, probes and the metrics line, all read from the board."""

@@ -1,0 +1,85 @@
+"""The monitor process: serves HTTP and logs the metrics line until the master is gone.
+
+Owns its signals, its threads and its end. It must never write to the board, nor keep
+anything that its own death would lose.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+from workflow_worker.board import Board
+from workflow_worker.clock import monotonic
+from workflow_worker.monitor.http import Server
+from workflow_worker.monitor.report import Reporter
+from workflow_worker.monitor.server import make_app
+from workflow_worker.settings import Settings
+
+
+def run_monitor(
+    settings: Settings,
+    board: Board,
+    listener: socket.socket | None,
+    orphaned_fd: int,
+) -> int:
+    """Run the monitor in this process, from its main thread.
+
+    Args:
+        settings: intervals, access and limits.
+        board: what it shows.
+        listener: bound socket to serve HTTP on; None serves none.
+        orphaned_fd: readable once the master is gone.
+
+    Returns:
+        The exit status.
+    """
+    with _terminated_fd() as terminated_fd:
+        server = Server(make_app(settings, board, monotonic), listener)
+        _report(settings, board, (orphaned_fd, terminated_fd))
+        server.close()
+    return os.EX_OK
+
+
+def _report(settings: Settings, board: Board, end_fds: tuple[int, ...]) -> None:
+    """Log the metrics line at its interval, until one of the descriptors is readable.
+
+    The last line comes at the end, so that the log of a run holds its totals.
+    """
+    interval = settings.metrics_reporting_interval_ms / 1000
+    reporter = Reporter(board, monotonic())
+    poll = select.poll()
+    for fd in end_fds:
+        poll.register(fd, select.POLLIN)
+    due = monotonic() + interval
+    while not poll.poll(max(0.0, due - monotonic()) * 1000):
+        if monotonic() >= due:
+            reporter.report(monotonic())
+            # After a pause of the machine one line, not one for each missed.
+            due = max(due + interval, monotonic())
+    reporter.report(monotonic())
+
+
+@contextmanager
+def _terminated_fd() -> Iterator[int]:
+    """Give a descriptor that becomes readable when TERM arrives."""
+    read_fd, write_fd = os.pipe()
+    os.set_blocking(write_fd, False)
+    wakeup = signal.set_wakeup_fd(write_fd, warn_on_full_buffer=False)
+    handler = signal.signal(signal.SIGTERM, _note)
+    try:
+        yield read_fd
+    finally:
+        signal.signal(signal.SIGTERM, handler)
+        signal.set_wakeup_fd(wakeup)
+        os.close(read_fd)
+        os.close(write_fd)
+
+
+def _note(number: int, frame: FrameType | None) -> None:
+    """Do nothing: the interpreter has written to the pipe already."""

@@ -1,0 +1,1 @@
+"""The master process: forks, reaps, judges, signals."""

@@ -1,0 +1,267 @@
+"""The seats of the service, and who sits, stands and dies there.
+
+Owns each seat's slot on the board, its back-off and what a dead worker leaves to the
+next. It must never decide that the service stops or reloads: it is told to.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import os
+import signal
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+from workflow_worker.board import Board, Slot, SlotView
+from workflow_worker.clock import monotonic
+from workflow_worker.health import ending
+from workflow_worker.model import Predecessor
+from workflow_worker.supervisor.backoff import delay
+
+log = logging.getLogger(__name__)
+
+SETTLED = 10.0
+"""Seconds of being ready after which a worker's seat has no bad name any more."""
+MOST_BEQUESTS = 32
+"""Dead workers one replacement is told of; the leases of older ones just run out."""
+
+ForkWorker = Callable[[Slot, tuple[Predecessor, ...]], int]
+"""Forks a worker that moves into the slot; returns its pid or raises OSError."""
+
+
+@dataclass(slots=True, eq=False)
+class Worker:
+    """A living worker process.
+
+    Attributes:
+        bequests: the dead it was told to adopt the entries of.
+        counted: events of its slot before it came.
+        kill_at: monotonic seconds when patience with its drain ends.
+        ordered: we killed it, so its end is not its events' fault.
+    """
+
+    pid: int
+    slot: Slot
+    bequests: tuple[Predecessor, ...]
+    counted: int
+    kill_at: float = math.inf
+    ordered: bool = False
+
+
+@dataclass(slots=True, eq=False)
+class Seat:
+    """A place for one of the WORKER_COUNT workers, whoever holds it.
+
+    Attributes:
+        slot: where on the board its worker lives, or will.
+        worker: who holds it, None if it is vacant.
+        bequests: the dead whose entries the next one adopts.
+        streak: deaths in a row without any work between them.
+        retry_at: monotonic seconds when a vacant seat is filled; inf: when told to.
+        bereaved: its last worker died, so the next one is a restart.
+    """
+
+    slot: Slot
+    worker: Worker | None = None
+    bequests: tuple[Predecessor, ...] = ()
+    streak: int = 0
+    retry_at: float = 0.0
+    bereaved: bool = False
+
+
+@dataclass(slots=True)
+class Roster:
+    """All seats, and all living workers by pid, those about to leave included.
+
+    Attributes:
+        ever_ready: some worker has been ready, so code and settings can work.
+        closing: nobody is replaced any more.
+    """
+
+    board: Board
+    seats: list[Seat] = field(default_factory=list)
+    workers: dict[int, Worker] = field(default_factory=dict)
+    ever_ready: bool = False
+    closing: bool = False
+
+    def resize(self, count: int, grace: float) -> None:
+        """Have so many seats; workers of seats too many drain.
+
+        Args:
+            count: WORKER_COUNT.
+            grace: seconds they may take for it.
+        """
+        while len(self.seats) < count and (slot := self.free_slot()):
+            slot.seat(serving=True)
+            slot.backs_off(0, 0.0)
+            self.seats.append(Seat(slot))
+        for seat in self.seats[count:]:
+            seat.slot.seat(serving=False)
+            if seat.worker:
+                self.retire(seat.worker, grace)
+        del self.seats[count:]
+
+    def free_slot(self) -> Slot | None:
+        """Return a slot where nobody lives or is awaited."""
+        return next((slot for slot in self.board.slots if not slot.taken), None)
+
+    def vacant(self) -> Iterator[Seat]:
+        """Yield the seats nobody holds."""
+        return (seat for seat in self.seats if not seat.worker)
+
+    def next_due(self) -> float:
+        """Return when, in monotonic seconds, something here is due; inf for never."""
+        fills = (seat.retry_at for seat in self.vacant() if not self.closing)
+        kills = (w.kill_at for w in self.workers.values() if not w.ordered)
+        return min((*fills, *kills), default=math.inf)
+
+    def fill(self, fork: ForkWorker, now: float) -> None:
+        """Start a worker for each vacant seat whose time has come."""
+        for seat in self.vacant():
+            if seat.retry_at > now or self.closing:
+                continue
+            try:
+                seat.worker = self.start(seat.slot, fork, seat)
+            except OSError as error:
+                log.error("no worker could be started: %s", error)  # noqa: TRY400 - the system's word says it all
+                self._back_off(seat)
+
+    def start(self, slot: Slot, fork: ForkWorker, seat: Seat | None = None) -> Worker:
+        """Start a worker in a slot, for a seat that is vacant or for none yet.
+
+        Raises:
+            OSError: the system has no room for another process.
+        """
+        bequests = seat.bequests if seat else ()
+        slot.hand_over(restarted=bool(seat and seat.bereaved))
+        pid = fork(slot, bequests)
+        slot.inhabited(pid)
+        if seat:
+            seat.bequests = ()
+        worker = Worker(pid, slot, bequests, counted=sum(slot.counts()))
+        self.workers[pid] = worker
+        log.info("worker %d started as process %d", slot.index, pid)
+        return worker
+
+    def promote(self, newcomer: Worker, seat: Seat) -> Worker | None:
+        """Give a seat to a newcomer that is ready; returns who held it."""
+        former, seat.worker = seat.worker, newcomer
+        with self.board.arranging():
+            seat.slot.seat(serving=False)
+            seat.slot = newcomer.slot
+            seat.slot.seat(serving=True)
+        self._absolve(seat)
+        return former
+
+    def retire(self, worker: Worker, grace: float) -> None:
+        """Ask a worker to drain; it has so many seconds until it is killed."""
+        if math.isinf(worker.kill_at):
+            os.kill(worker.pid, signal.SIGTERM)
+        worker.kill_at = min(worker.kill_at, monotonic() + grace)
+
+    def press(self, now: float) -> None:
+        """Kill those whose time to drain is over."""
+        for worker in self.workers.values():
+            if worker.kill_at <= now and not worker.ordered:
+                log.warning(
+                    "worker %d did not drain in time: killed", worker.slot.index
+                )
+                worker.ordered = True
+                os.kill(worker.pid, signal.SIGKILL)
+
+    def ended(self, pid: int, status: int) -> None:
+        """Note that a worker was reaped; its seat is vacant until it is filled.
+
+        Args:
+            pid: of one of ``workers``.
+            status: its exit status, or minus the signal that killed it.
+        """
+        worker = self.workers.pop(pid)
+        # Read before anybody else can move in: this is all that is known of its end.
+        view = worker.slot.view()
+        worker.slot.vacated(status)
+        self.ever_ready |= view.ready_at > 0
+        seat = next((seat for seat in self.seats if seat.worker is worker), None)
+        if not seat or self.closing:
+            worker.slot.seat(serving=False)
+            level = logging.INFO if status == 0 else logging.WARNING
+            log.log(level, "worker %d ended by %s", worker.slot.index, ending(status))
+            return
+        seat.worker = None
+        seat.bereaved = status != 0
+        seat.bequests = _bequests(worker, view, status)
+        if _fruitful(worker, view):
+            seat.streak = 0
+        self._back_off(seat)
+        self._announce(seat, status)
+
+    def settle(self, now: float) -> None:
+        """Forget the deaths before a worker that has shown that it can work."""
+        for seat in self.seats:
+            if not seat.worker or (self.ever_ready and not seat.streak):
+                continue
+            view = seat.slot.view()
+            self.ever_ready |= view.ready_at > 0
+            stayed = view.ready_at and now - view.ready_at > SETTLED
+            if stayed or _fruitful(seat.worker, view):
+                self._absolve(seat)
+
+    def await_orders(self) -> None:
+        """Leave vacant seats vacant until :meth:`revive`."""
+        for seat in self.vacant():
+            seat.retry_at = math.inf
+            seat.slot.backs_off(seat.streak, seat.retry_at)
+
+    def revive(self) -> None:
+        """Fill vacant seats at once: there is new code or new settings to try."""
+        for seat in self.vacant():
+            seat.retry_at = 0.0
+            self._absolve(seat)
+
+    def close(self, grace: float) -> None:
+        """Ask all workers to drain, and replace none any more."""
+        self.closing = True
+        for seat in self.vacant():
+            seat.slot.seat(serving=False)
+        for worker in self.workers.values():
+            self.retire(worker, grace)
+
+    def _back_off(self, seat: Seat) -> None:
+        seat.streak += 1
+        seat.retry_at = monotonic() + delay(seat.streak)
+        seat.slot.backs_off(seat.streak, seat.retry_at)
+
+    def _absolve(self, seat: Seat) -> None:
+        seat.streak = 0
+        seat.slot.backs_off(0, seat.retry_at if not seat.worker else 0.0)
+
+    def _announce(self, seat: Seat, status: int) -> None:
+        pause = max(0.0, seat.retry_at - monotonic())
+        how = f"in {pause:.1f} s" if pause else "at once"
+        if status:
+            self.board.count_restart()
+        log.log(
+            logging.WARNING if status else logging.INFO,
+            "worker %d ended by %s; its replacement starts %s",
+            *(seat.slot.index, ending(status), how),
+        )
+
+
+def _fruitful(worker: Worker, view: SlotView) -> bool:
+    """Tell whether it got any work done: then its end is not its start's fault."""
+    return sum(worker.slot.counts()) > worker.counted and view.ready_at > 0
+
+
+def _bequests(worker: Worker, view: SlotView, status: int) -> tuple[Predecessor, ...]:
+    """Return the dead whose entries the next one has to adopt.
+
+    One that died before it was ready may not have adopted anything yet, so what was
+    left to it goes on to the next.
+    """
+    inherited = () if view.ready_at else worker.bequests
+    if status == 0 or not view.consumer:
+        return inherited
+    started = tuple(lane.entry for lane in view.lanes)
+    own = Predecessor(view.consumer, started, worker.ordered)
+    return (own, *inherited)[:MOST_BEQUESTS]

@@ -1,0 +1,1 @@
+"""One child process: reader, pool of threads, committer, leases."""

@@ -1,0 +1,179 @@
+"""The committer thread: groups what is ready and carries it out in one call.
+
+Owns the counters of the board, because it alone knows what became durable. A decision
+that was made stays made: while Redis is away it waits here, and nothing is dropped but
+what another worker owns.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections import deque
+from collections.abc import Callable
+
+from workflow_worker import clock
+from workflow_worker.board import Slot
+from workflow_worker.broker.claim import Owner, Taken
+from workflow_worker.broker.commit import Item, Retention, commit
+from workflow_worker.broker.connection import Link
+from workflow_worker.errors import OutcomeUnknown, Rejected, Unavailable
+from workflow_worker.model import Outcome
+from workflow_worker.worker.doorbell import Doorbell
+from workflow_worker.worker.leases import Leases
+
+log = logging.getLogger(__name__)
+
+LINGER = 0.001
+"""Seconds to wait for company when events end faster than commits."""
+MOST = 500
+"""Most decisions in one call: the server serves nobody else meanwhile."""
+
+
+class Tally:
+    """Counts on the board; several threads count, one at a time."""
+
+    def __init__(self, slot: Slot) -> None:
+        self._slot = slot
+        self._counting = threading.Lock()
+        """Guards the slot's counters."""
+
+    def committed(self, items: list[Item]) -> None:
+        """Count what commits made durable."""
+        failed = sum(d.outcome is Outcome.FAILED for _, d in items)
+        counted = sum(task.counts for task, _ in items)
+        lost = sum(d.outcome is Outcome.FAILED and t.counts for t, d in items)
+        with self._counting:
+            self._slot.add(
+                processed=counted,
+                succeeded=counted - lost,
+                failed=lost,
+                dead_letters=failed,
+            )
+
+    def taken(self, taken: Taken) -> None:
+        """Count what was settled without being run."""
+        if taken.succeeded or taken.failed or taken.ignored:
+            with self._counting:
+                self._slot.add(
+                    processed=taken.succeeded + taken.failed,
+                    succeeded=taken.succeeded,
+                    failed=taken.failed,
+                    dead_letters=taken.failed,
+                    ignored=taken.ignored,
+                )
+
+    def lost(self, leases: int) -> None:
+        """Count leases that another worker took over."""
+        with self._counting:
+            self._slot.add(leases_lost=leases)
+
+
+class Committer:
+    """Takes decisions from the pool's threads and commits them.
+
+    Args:
+        link: connection for commits alone.
+        leases: what is held; each commit lets go.
+        retention: how long results are kept.
+        tally: where commits are counted.
+        hurried: tells whether more decisions are about to come.
+        on_commit: called after every commit, to wake the reader.
+    """
+
+    def __init__(
+        self,
+        link: Link,
+        leases: Leases,
+        retention: Retention,
+        tally: Tally,
+        hurried: Callable[[], bool],
+        on_commit: Callable[[], None],
+    ) -> None:
+        self._link = link
+        self._leases = leases
+        self._retention = retention
+        self._tally = tally
+        self._hurried = hurried
+        self._on_commit = on_commit
+        self._ready: deque[Item] = deque()
+        self._bell = Doorbell()
+        self._ending = False
+        self.outstanding = 0
+        """Decisions of the call under way."""
+
+    @property
+    def waiting(self) -> int:
+        """How many decisions are not durable yet."""
+        return len(self._ready) + self.outstanding
+
+    def put(self, item: Item) -> None:
+        """Hand over a decision; returns at once."""
+        self._ready.append(item)
+        self._bell.ring()
+
+    def end(self) -> None:
+        """Commit what is there, then return from :meth:`run`."""
+        self._ending = True
+        self._bell.ring()
+
+    def run(self) -> None:
+        """Commit whatever is ready until told to end."""
+        while True:
+            self._bell.sleeping = True
+            if not self._ready:
+                if self._ending:
+                    break
+                self._bell.sleep()
+                continue
+            self._bell.sleeping = False
+            if self._hurried():
+                clock.sleep(LINGER)
+            self._commit_ready()
+        self._link.close()
+
+    def _commit_ready(self) -> None:
+        ready = self._ready
+        batch = [ready.popleft() for _ in range(min(len(ready), MOST))]
+        self.outstanding = len(batch)
+        for owner, items in self._by_owner(batch).items():
+            answers = self._insist(owner, items)
+            landed = [i for i, ok in zip(items, answers, strict=True) if ok]
+            self._settle(items, landed)
+        self.outstanding = 0
+        self._on_commit()
+
+    def _by_owner(self, batch: list[Item]) -> dict[Owner, list[Item]]:
+        groups: dict[Owner, list[Item]] = {}
+        for item in batch:
+            groups.setdefault(self._leases.owner_of(item[0]), []).append(item)
+        return groups
+
+    def _settle(self, items: list[Item], landed: list[Item]) -> None:
+        for task, _ in items:
+            self._leases.release(task)
+        self._tally.committed(landed)
+        if len(landed) < len(items):
+            self._tally.lost(len(items) - len(landed))
+            log.warning(
+                "%d of %d decisions came too late: another worker owns the events",
+                len(items) - len(landed),
+                len(items),
+            )
+
+    def _insist(self, owner: Owner, items: list[Item]) -> list[bool]:
+        """Commit, however long Redis is away; the reader tells the log about that."""
+        pause = 0.05
+        unsure = False
+        while True:
+            try:
+                answers = commit(self._link, owner, items, self._retention)
+            except (Unavailable, Rejected) as error:
+                unsure = unsure or isinstance(error, OutcomeUnknown)
+                log.debug("commit of %d waits: %s", len(items), error)
+                clock.sleep(pause)
+                pause = min(pause * 2, 1.0)
+            else:
+                # A commit whose reply was lost answers 'fenced' the second time: it
+                # landed, or its entry was taken over and is counted there.
+                return [ok or unsure for ok in answers]

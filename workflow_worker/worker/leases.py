@@ -1,0 +1,135 @@
+"""What this worker holds, and keeping it: the one list of entries it owns.
+
+An entry is held from the take that brought it to the commit, requeue or loss that ends
+it: queued, running and waiting for its commit alike. Renewal is the keeper thread's; a
+pool thread does it itself when the last one is too old to start anything on.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+
+from workflow_worker.broker import claim
+from workflow_worker.broker.claim import Owner
+from workflow_worker.broker.connection import Link
+from workflow_worker.clock import monotonic
+from workflow_worker.errors import LeaseLost
+from workflow_worker.model import Task
+
+log = logging.getLogger(__name__)
+
+
+class Leases:
+    """The entries this worker owns.
+
+    Args:
+        owner: the consumer new entries are taken as.
+        link: connection for renewals alone.
+        lease_ms: after so long without renewal others take over.
+        on_lost: called with how many leases were found lost.
+    """
+
+    def __init__(
+        self, owner: Owner, link: Link, lease_ms: int, on_lost: Callable[[int], None]
+    ) -> None:
+        self.owner = owner
+        self.held: dict[str, Task] = {}
+        self._former: dict[str, Owner] = {}
+        self._link = link
+        self._lease = lease_ms / 1000
+        self._on_lost = on_lost
+        self._renewing = threading.Lock()
+        """Guards the link: a renewal is one conversation."""
+        self._renewed_at = monotonic()
+
+    @property
+    def lease(self) -> float:
+        """Seconds."""
+        return self._lease
+
+    def hold(self, tasks: list[Task]) -> None:
+        """Note entries just taken."""
+        for task in tasks:
+            self.held[task.entry] = task
+
+    def release(self, task: Task) -> None:
+        """Let go of an entry: committed, given back or lost."""
+        # The same entry may be held anew, lost and claimed back: then it stays.
+        if self.owns(task):
+            del self.held[task.entry]
+            if self._former:
+                self._former.pop(task.entry, None)
+
+    def owns(self, task: Task) -> bool:
+        """Tell whether the entry is still held, as far as is known here."""
+        return self.held.get(task.entry) is task
+
+    def owner_of(self, task: Task) -> Owner:
+        """Return the name the entry was taken under."""
+        return self._former.get(task.entry, self.owner) if self._former else self.owner
+
+    def rename(self, owner: Owner) -> None:
+        """Take new entries under another name; what is held stays under its own.
+
+        After the server lost its tail, old pairs of name and count can come back.
+        """
+        for entry in list(self.held):
+            self._former.setdefault(entry, self.owner)
+        self.owner = owner
+
+    def renew(self) -> None:
+        """Renew everything held; what another worker owns by now is let go.
+
+        Raises:
+            Unavailable: the leases run on unrenewed.
+        """
+        with self._renewing:
+            asked_at = monotonic()
+            for owner, tasks in self._by_owner().items():
+                pairs = [(task.entry, task.count) for task in tasks]
+                answers = claim.renew(self._link, owner, pairs)
+                lost = [t for t, kept in zip(tasks, answers, strict=True) if not kept]
+                self._lose([task for task in lost if self.owns(task)])
+            self._renewed_at = asked_at
+
+    def _by_owner(self) -> dict[Owner, list[Task]]:
+        sorted_tasks: dict[Owner, list[Task]] = {}
+        for task in list(self.held.values()):
+            sorted_tasks.setdefault(self.owner_of(task), []).append(task)
+        return sorted_tasks
+
+    def _lose(self, tasks: list[Task]) -> None:
+        for task in tasks:
+            self.release(task)
+            log.warning(
+                "lease of %s lost: another worker runs it now", task.execution_id
+            )
+        if tasks:
+            self._on_lost(len(tasks))
+
+    def fresh(self) -> bool:
+        """Tell whether the last renewal is young enough to start something on it."""
+        return monotonic() - self._renewed_at < self._lease * 2 / 3
+
+    def ensure(self, task: Task) -> None:
+        """Return only if this worker surely owns the entry for a while.
+
+        Raises:
+            LeaseLost: it does not, or can't know.
+            Unavailable: Redis could not be asked.
+        """
+        if not self.fresh():
+            self.renew()
+        if not self.owns(task):
+            raise LeaseLost(task.execution_id)
+
+    @property
+    def due(self) -> float:
+        """Seconds until the next renewal; it comes three times a lease."""
+        return self._renewed_at + self._lease / 3 - monotonic()
+
+    def close(self) -> None:
+        """Close the link."""
+        self._link.close()

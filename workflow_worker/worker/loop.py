@@ -1,0 +1,296 @@
+"""The reader: takes entries while there is room for them, else waits for the bell.
+
+The worker's main thread. Owns what is read and when; whatever Redis does, it waits and
+comes back, and before it reads again it renews what is held and looks for what a lost
+reply may have handed out.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+from collections.abc import Callable
+
+from workflow_worker.board import Slot
+from workflow_worker.broker import claim
+from workflow_worker.broker.claim import Taken
+from workflow_worker.broker.connection import Link
+from workflow_worker.clock import monotonic, sleep
+from workflow_worker.errors import (
+    ConfigurationError,
+    ControlFlow,
+    Rejected,
+    Unavailable,
+)
+from workflow_worker.model import Decision, Failure, Outcome, Predecessor, Task
+from workflow_worker.settings import Settings
+from workflow_worker.worker.committer import Committer, Tally
+from workflow_worker.worker.leases import Leases
+from workflow_worker.worker.pool import Pool
+
+log = logging.getLogger(__name__)
+
+REFRESH = 60.0
+"""Seconds between tellings of what this App wants."""
+PATIENCE_MS = 3_600_000
+"""How long work for a workflow that no instance has is kept before it is buried."""
+
+
+class Draining(ControlFlow):
+    """A TERM came while the reader slept or blocked."""
+
+
+class Reader:
+    """Reads for one worker.
+
+    Args:
+        settings: as always.
+        link: connection for reading alone.
+        leases: where what is read is held.
+        pool: where it runs.
+        committer: for what is decided without running.
+        tally: counts what take settled by itself.
+        slot: the board.
+        connect: checks the server, tells the routes; True if it is a new server.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        link: Link,
+        leases: Leases,
+        pool: Pool,
+        committer: Committer,
+        tally: Tally,
+        slot: Slot,
+        connect: Callable[[], bool],
+    ) -> None:
+        self._settings = settings
+        self._link = link
+        self._leases = leases
+        self._pool = pool
+        self._committer = committer
+        self._tally = tally
+        self._slot = slot
+        self._connect = connect
+        self._rung = True
+        self._idle = False
+        self._stopping = False
+        self._claim_at = 0.0
+        self._refresh_at = 0.0
+
+    def stop(self) -> None:
+        """End the loop; called by the signal handler, in this very thread."""
+        self._stopping = True
+        if self._idle:
+            raise Draining
+
+    def run(self, predecessors: tuple[Predecessor, ...]) -> None:
+        """Read until told to stop.
+
+        Raises:
+            ConfigurationError: the server can't be used; only before the first read.
+        """
+        try:
+            self._first(predecessors)
+            while not self._stopping:
+                try:
+                    self._turn()
+                except (Unavailable, Rejected, ConfigurationError) as error:
+                    # A server that can't be used any more may be failing over.
+                    self._outlast(error)
+        except Draining:
+            pass
+
+    def give_back(self, tasks: list[Task]) -> None:
+        """Give unstarted entries back to the stream, at once."""
+        if tasks:
+            claim.requeue(self._link, self._leases.owner, tasks)
+            for task in tasks:
+                self._leases.release(task)
+            log.info("gave back %d events that were not begun", len(tasks))
+
+    def leave(self) -> None:
+        """Take the consumer's name out of the group, if it owns nothing."""
+        claim.leave(self._link, self._leases.owner)
+        self._link.close()
+
+    def _turn(self) -> None:
+        room = self._pool.room()
+        if not room:
+            self._await_room()
+            return
+        if monotonic() >= self._refresh_at:
+            self._refresh()
+        if monotonic() >= self._claim_at:
+            self._claim(room)
+            return
+        taken = claim.take(self._link, self._leases.owner, room, settle_bell=self._rung)
+        if self._accept(taken):
+            self._rung = True
+        else:
+            self._rung = self._await_bell(taken.next_timer_ms)
+
+    def _await_room(self) -> None:
+        bell = self._pool.room_bell
+        bell.sleeping = True
+        if not self._pool.room():
+            self._asleep(lambda: bell.sleep(0.5))
+        bell.sleeping = False
+
+    def _await_bell(self, next_timer_ms: int) -> bool:
+        until_claim = int((self._claim_at - monotonic()) * 1000)
+        block = min(self._settings.poll_interval_ms, max(until_claim, 1))
+        if next_timer_ms >= 0:
+            block = min(block, next_timer_ms)
+        if not block:
+            return False
+        rung = False
+
+        def wait() -> None:
+            nonlocal rung
+            rung = claim.wait(self._link, self._leases.owner.partition, block)
+
+        self._asleep(wait)
+        return rung
+
+    def _asleep(self, wait: Callable[[], None]) -> None:
+        """Wait so that a TERM ends it; anywhere else it only sets a flag."""
+        self._idle = True
+        try:
+            if not self._stopping:
+                wait()
+        finally:
+            self._idle = False
+
+    def _accept(self, taken: Taken) -> bool:
+        """Hold and queue what came; True if anything did."""
+        self._tally.taken(taken)
+        tasks = taken.tasks
+        if tasks:
+            self._leases.hold(tasks)
+            knows = self._pool.runner.knows
+            self._pool.put([task for task in tasks if knows(task.workflow)])
+            self._put_back([task for task in tasks if not knows(task.workflow)])
+        settled = taken.succeeded + taken.failed + taken.ignored + taken.duplicate
+        return bool(taken.tasks or settled)
+
+    def _put_back(self, tasks: list[Task]) -> None:
+        """Leave work to an instance that has its workflow, with back-off."""
+        # Let go of all first: if a call fails, what is pending here and not held is
+        # found again after the reconnect.
+        for task in tasks:
+            self._leases.release(task)
+        for task in tasks:
+            if task.waited_ms > PATIENCE_MS:
+                self._leases.hold([task])
+                self._committer.put((task, _unwanted(task)))
+                continue
+            delay = min(max(task.waited_ms, 500), self._settings.retry_max_ms)
+            claim.requeue(self._link, self._leases.owner, [task], delay)
+            log.info(
+                "no workflow %s here: event put back for %d ms", task.workflow, delay
+            )
+
+    def _claim(self, room: int) -> None:
+        """Take over what silent owners left, three times a lease."""
+        lease_ms = self._settings.lease_ms
+        taken = claim.claim(self._link, self._leases.owner, lease_ms, room)
+        if taken.tasks:
+            log.warning("took over %d events of a silent worker", len(taken.tasks))
+        self._accept(taken)
+        if len(taken.tasks) < room:
+            # Spread, so that a fleet does not look all at once.
+            pause = self._leases.lease / 3
+            self._claim_at = monotonic() + pause * random.uniform(0.8, 1.2)  # noqa: S311 - jitter
+
+    def _refresh(self) -> None:
+        self._connect()
+        self._refresh_at = monotonic() + REFRESH
+
+    def _first(self, predecessors: tuple[Predecessor, ...]) -> None:
+        self._come_up(predecessors)
+        self._slot.ready()
+
+    def _come_up(self, predecessors: tuple[Predecessor, ...]) -> None:
+        while not self._stopping:
+            try:
+                self._refresh()
+                self._adopt(predecessors)
+            except (Unavailable, Rejected) as error:
+                self._outlast(error)
+            else:
+                self._settle_in()
+                return
+
+    def _settle_in(self) -> None:
+        # An outage of the server silences every owner at once: each gets the time to
+        # renew before anybody claims.
+        self._claim_at = monotonic() + self._leases.lease / 3 + 1
+        self._rung = True
+
+    def _adopt(self, predecessors: tuple[Predecessor, ...]) -> None:
+        for dead in predecessors:
+            count = self._take_all_of(dead.consumer, dead.started, not dead.ordered)
+            if count:
+                log.warning("adopted %d events of %s", count, dead.consumer)
+
+    def _take_all_of(
+        self, consumer: str, started: tuple[str, ...] = (), counted: bool = True
+    ) -> int:
+        """Move all of a consumer's entries here; the own ones held are passed over."""
+        total = 0
+        while True:
+            moved, taken = claim.adopt(
+                self._link,
+                self._leases.owner,
+                consumer,
+                started=started,
+                held=list(self._leases.held),
+                counted=counted,
+            )
+            self._accept(taken)
+            total += moved
+            if not moved:
+                return total
+
+    def _outlast(self, error: Exception) -> None:
+        """Wait until Redis works again, then make up what may have been missed."""
+        since = monotonic()
+        self._slot.redis_down(since)
+        log.warning("%s; waiting for it, nothing is lost", error)
+        pause = 0.05
+        while not self._stopping:
+            self._asleep(lambda: sleep(pause * random.uniform(0.5, 1.5)))  # noqa: B023, S311 - called at once; jitter
+            pause = min(pause * 2, 2.0)
+            if self._recovered():
+                self._slot.redis_down(0.0)
+                log.info("Redis is back after %.1f s", monotonic() - since)
+                return
+
+    def _recovered(self) -> bool:
+        former = self._leases.owner.consumer
+        try:
+            self._connect()
+            self._leases.renew()
+            found = self._take_all_of(former)
+        except (Unavailable, Rejected) as error:
+            log.debug("still away: %s", error)
+            return False
+        except ConfigurationError as error:
+            log.warning("%s; waiting", error)
+            return False
+        if found:
+            log.info("found %d events whose hand-out never arrived", found)
+        self._settle_in()
+        return True
+
+
+def _unwanted(task: Task) -> Decision:
+    failure = Failure(
+        category="permanent",
+        error_type="UnknownWorkflow",
+        message=f"no instance had the workflow {task.workflow} for an hour",
+        attempts=0,
+    )
+    return Decision(Outcome.FAILED, failure=failure, journaled=len(task.journal))

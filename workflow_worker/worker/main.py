@@ -1,0 +1,206 @@
+"""A worker process from its first line to its last.
+
+Owns the order of things: what is built, what starts, and how it ends. A drain stops
+the intake first, gives back what was not begun, lets what runs finish, commits it, and
+only then lets go of the consumer's name.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import secrets
+import select
+import signal
+import threading
+
+from workflow_worker import log as logs
+from workflow_worker.app import App, load_app
+from workflow_worker.board import Slot
+from workflow_worker.broker import boot, fleet
+from workflow_worker.broker.claim import Owner
+from workflow_worker.broker.commit import Retention
+from workflow_worker.broker.connection import Link
+from workflow_worker.broker.keys import Partition
+from workflow_worker.clock import sleep
+from workflow_worker.errors import (
+    ConfigurationError,
+    Rejected,
+    Unavailable,
+    WorkflowWorkerError,
+)
+from workflow_worker.model import Predecessor
+from workflow_worker.runtime.execute import Runner
+from workflow_worker.runtime.route import table
+from workflow_worker.settings import Settings
+from workflow_worker.worker.committer import Committer, Tally
+from workflow_worker.worker.leases import Leases
+from workflow_worker.worker.loop import Reader
+from workflow_worker.worker.pool import Pool
+from workflow_worker.worker.threads import BROKEN, spawn
+
+log = logging.getLogger(__name__)
+
+DRAINED = 0
+UNUSABLE_SERVER = 2
+UNUSABLE_APP = 4
+_ORPHAN_GRACE = 3.0
+_BEAT = 0.5
+_SHORTEST = 0.05
+
+
+def run_worker(
+    settings: Settings,
+    slot: Slot,
+    slot_index: int,
+    instance: str,
+    predecessors: tuple[Predecessor, ...],
+    orphaned_fd: int,
+) -> int:
+    """Be a worker until told to stop; return the exit status.
+
+    Args:
+        settings: as of the last reload.
+        slot: the board, to begin and beat on.
+        slot_index: its number.
+        instance: unique name of this service.
+        predecessors: the dead whose entries are adopted before this one is ready.
+        orphaned_fd: readable once the master is gone.
+    """
+    logs.set_slot(slot_index)
+    consumer = f"{instance}.{slot_index}.{secrets.token_hex(3)}"
+    slot.begin(consumer)
+    try:
+        with logs.aside():
+            app = load_app(settings.workflow_app)
+    except ConfigurationError as error:
+        log.error("%s", error, exc_info=error.__cause__)  # noqa: TRY400 - the user's own
+        return UNUSABLE_APP
+    return WorkflowWorker(settings, slot, app, consumer).run(predecessors, orphaned_fd)
+
+
+class WorkflowWorker:
+    """Everything one worker process is made of."""
+
+    def __init__(self, settings: Settings, slot: Slot, app: App, consumer: str) -> None:
+        self._settings = settings
+        self._slot = slot
+        self._routes = table(app)
+        self._partition = Partition(settings.workflow_namespace)
+        self._link = self._new_link()
+        self._run_id = ""
+        self._tally = Tally(slot)
+        self._leases = Leases(
+            self._owner(consumer), self._new_link(), settings.lease_ms, self._tally.lost
+        )
+        self._pool = Pool(
+            settings.concurrency_limit,
+            settings.batch_size,
+            Runner(app, max_payload_bytes=settings.max_payload_bytes),
+            self._leases,
+            slot,
+            settings.redis_url,
+            settings.max_deliveries,
+        )
+        self._committer = Committer(
+            self._new_link(),
+            self._leases,
+            Retention(settings.result_ttl_ms, settings.result_limit),
+            self._tally,
+            self._pool.hurried,
+            self._pool.room_bell.ring,
+        )
+        self._reader = Reader(
+            settings,
+            self._link,
+            self._leases,
+            self._pool,
+            self._committer,
+            self._tally,
+            slot,
+            self._connect,
+        )
+
+    def run(self, predecessors: tuple[Predecessor, ...], orphaned_fd: int) -> int:
+        """Work until told to stop; return the exit status."""
+        self._heed_signals()
+        spawn("lifeline", lambda: _end_with_master(orphaned_fd))
+        spawn("keeper", self._keep)
+        committing = spawn("committer", self._committer.run)
+        self._pool.start(self._committer)
+        try:
+            self._reader.run(predecessors)
+        except ConfigurationError as error:
+            log.error("%s", error)  # noqa: TRY400 - one sentence says it
+            return UNUSABLE_SERVER
+        self._drain(committing)
+        return DRAINED
+
+    def _drain(self, committing: threading.Thread) -> None:
+        self._slot.draining()
+        try:
+            self._reader.give_back(self._pool.withdraw())
+        except WorkflowWorkerError as error:
+            log.warning("could not give events back, others will claim them: %s", error)
+        running = len(self._leases.held)
+        if running:
+            log.info("draining: %d events to finish", running)
+        self._pool.end()
+        self._committer.end()
+        committing.join()
+        try:
+            self._reader.leave()
+        except WorkflowWorkerError as error:
+            log.warning("left without a word: %s", error)
+        self._slot.stopped()
+        log.info("drained")
+
+    def _heed_signals(self) -> None:
+        signal.signal(signal.SIGTERM, lambda *_: self._reader.stop())
+        # Ctrl-C reaches the whole group; the master decides what it means.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+    def _keep(self) -> None:
+        """Beat, and renew what is held; also right after a pause of the process."""
+        while True:
+            self._slot.beat()
+            if self._leases.due <= 0:
+                try:
+                    self._leases.renew()
+                except (Unavailable, Rejected) as error:
+                    log.debug("renewal waits: %s", error)
+            sleep(min(_BEAT, max(self._leases.due, _SHORTEST)))
+
+    def _connect(self) -> bool:
+        """Check the server and tell it the routes; True if it is not the former one."""
+        server = boot.check(self._link, self._partition)
+        fleet.register(self._link, self._partition, self._routes)
+        renewed = bool(self._run_id) and server.run_id != self._run_id
+        self._run_id = server.run_id
+        if renewed:
+            name = self._leases.owner.consumer.rpartition(".")[0]
+            owner = self._owner(f"{name}.{secrets.token_hex(3)}")
+            self._leases.rename(owner)
+            self._slot.renamed(owner.consumer)
+        return renewed
+
+    def _owner(self, consumer: str) -> Owner:
+        settings = self._settings
+        return Owner(
+            consumer,
+            self._partition,
+            settings.max_payload_bytes,
+            settings.dedup_ttl_ms,
+        )
+
+    def _new_link(self) -> Link:
+        return Link(self._settings.redis_url)
+
+
+def _end_with_master(orphaned_fd: int) -> None:
+    """Wait for the master's end; only where the kernel does not see to it."""
+    select.select([orphaned_fd], [], [])
+    log.warning("the master is gone; ending")
+    os.kill(os.getpid(), signal.SIGTERM)
+    sleep(_ORPHAN_GRACE)
+    os._exit(BROKEN)

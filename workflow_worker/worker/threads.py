@@ -1,0 +1,33 @@
+"""Our own threads: if one dies, the process does.
+
+A worker that lost its committer, or one thread of its pool, would go on renewing leases
+on work that nobody finishes. A dead process is noticed and replaced.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+from collections.abc import Callable
+
+log = logging.getLogger(__name__)
+
+BROKEN = 70
+"""Exit status of a worker that one of its own threads ended."""
+
+
+def spawn(name: str, work: Callable[[], None]) -> threading.Thread:
+    """Start a thread that the process can't do without."""
+
+    def run() -> None:
+        try:
+            work()
+        except BaseException:
+            log.critical("thread %s died; the worker ends", name, exc_info=True)
+            logging.shutdown()
+            os._exit(BROKEN)
+
+    thread = threading.Thread(target=run, name=name, daemon=True)
+    thread.start()
+    return thread
