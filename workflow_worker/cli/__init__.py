@@ -1,0 +1,1 @@
+"""The command ``wfworker``: one file per command, imported when called."""
