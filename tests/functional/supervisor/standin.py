@@ -1,0 +1,115 @@
+"""A service whose workers are a few lines: the supervisor's tests run it as a program.
+
+``python -m tests.functional.supervisor.standin FOLDER [reload]``. In FOLDER,
+``settings.json`` holds the settings and ``plan`` what the workers do: work, slow (a
+drain ends when the file ``release`` is there), late (ready only then), stubborn (never
+drains), crash, refuse. What happened is left there: ``service.json``,
+``births.jsonl`` and, at the end, ``modules.json``.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import signal
+import socket
+import sys
+import time
+from pathlib import Path
+
+from workflow_worker.board import Slot
+from workflow_worker.model import Predecessor
+from workflow_worker.settings import Settings
+from workflow_worker.supervisor.service import WorkerService
+
+FOLDER = Path(sys.argv[1])
+
+
+def worker(
+    settings: Settings,
+    slot: Slot,
+    slot_index: int,
+    instance: str,
+    predecessors: tuple[Predecessor, ...],
+    orphaned_fd: int,
+) -> int:
+    consumer = f"{instance}.{slot_index}.{os.getpid()}"
+    slot.begin(consumer)
+    plan = (FOLDER / "plan").read_text()
+    born(consumer, slot_index, predecessors, settings)
+    if plan == "refuse":
+        return 4
+    if plan == "crash":
+        os.kill(os.getpid(), signal.SIGSEGV)
+    read_fd, write_fd = os.pipe()
+    os.set_blocking(write_fd, False)
+    signal.set_wakeup_fd(write_fd)
+    signal.signal(signal.SIGTERM, lambda *_: None)
+    slot.add(processed=1, succeeded=1)
+    slot.lane(0).start(7, slot_index, 1, b"orders", b"0-7-0.orders")
+    while plan == "late" and not (FOLDER / "release").exists():
+        slot.beat()
+        time.sleep(0.01)
+    slot.ready()
+    beat_until(slot, read_fd, orphaned_fd)
+    slot.draining()
+    while plan == "stubborn" or (plan == "slow" and not (FOLDER / "release").exists()):
+        slot.beat()
+        time.sleep(0.01)
+    slot.lane(0).clear()
+    slot.stopped()
+    return 0
+
+
+def beat_until(slot: Slot, *fds: int) -> None:
+    poll = select.poll()
+    for fd in fds:
+        poll.register(fd, select.POLLIN)
+    while not poll.poll(100):
+        slot.beat()
+
+
+def born(
+    consumer: str,
+    slot: int,
+    predecessors: tuple[Predecessor, ...],
+    settings: Settings,
+) -> None:
+    row = {
+        "pid": os.getpid(),
+        "slot": slot,
+        "consumer": consumer,
+        "log_level": settings.log_level,
+        "predecessors": [
+            {"consumer": p.consumer, "started": p.started, "ordered": p.ordered}
+            for p in predecessors
+        ],
+    }
+    with (FOLDER / "births.jsonl").open("a") as births:
+        births.write(json.dumps(row) + "\n")
+
+
+def load_settings() -> Settings:
+    return Settings(**json.loads((FOLDER / "settings.json").read_text()))
+
+
+def main() -> int:
+    listener = socket.create_server(("127.0.0.1", 0))
+    about = {"pid": os.getpid(), "port": listener.getsockname()[1]}
+    (FOLDER / "service.tmp").write_text(json.dumps(about))
+    (FOLDER / "service.tmp").rename(FOLDER / "service.json")
+    service = WorkerService(
+        load_settings(),
+        listener=listener,
+        reload="reload" in sys.argv,
+        load_settings=load_settings,
+        worker_main=worker,
+    )
+    status = service.run()
+    (FOLDER / "modules.json").write_text(json.dumps(sorted(sys.modules)))
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main())

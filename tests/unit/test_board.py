@@ -1,0 +1,218 @@
+"""The board: what writers promise to readers, and who survives whom."""
+
+from __future__ import annotations
+
+import pytest
+
+from workflow_worker.board import Board, Counters, Slot, State
+
+
+@pytest.fixture
+def board() -> Board:
+    return Board.create(4, 3)
+
+
+def tenant(slot: Slot, *, pid: int = 41, consumer: str = "host-1-a") -> Slot:
+    slot.seat(serving=True)
+    slot.hand_over(restarted=False)
+    slot.inhabited(pid)
+    slot.begin(consumer)
+    return slot
+
+
+def test_an_empty_board_shows_nobody(board: Board) -> None:
+    assert board.views() == ()
+    assert board.totals() == Counters()
+
+
+def test_a_slot_shows_what_its_tenant_wrote(board: Board) -> None:
+    slot = tenant(board.slots[2])
+    slot.ready()
+    slot.redis_down(12.5)
+    (view,) = board.views()
+    assert (view.index, view.pid, view.state) == (2, 41, State.READY)
+    assert (view.consumer, view.redis_down_since) == ("host-1-a", 12.5)
+    assert view.started_ms > 0
+    assert view.heartbeat >= view.forked_at > 0
+
+
+def test_a_heartbeat_moves_forward(board: Board) -> None:
+    slot = tenant(board.slots[0])
+    before = slot.view().heartbeat
+    slot.beat()
+    assert slot.view().heartbeat > before
+
+
+@pytest.mark.parametrize("number", range(3))
+def test_a_busy_lane_shows_the_entry_and_where_it_is(board: Board, number: int) -> None:
+    slot = tenant(board.slots[1])
+    lane = slot.lane(number)
+    lane.start(1700000000000, 2**64 - 1, 3, b"fulfil", b"0-1-0.fulfil")
+    lane.acting(b"charge")
+    (view,) = slot.view().lanes
+    assert view.entry == f"1700000000000-{2**64 - 1}"
+    assert (view.lane, view.deliveries) == (number, 3)
+    assert (view.workflow, view.action) == ("fulfil", "charge")
+    assert view.execution_id == "0-1-0.fulfil"
+    assert view.since > 0
+
+
+def test_a_cleared_lane_is_not_active(board: Board) -> None:
+    slot = tenant(board.slots[0])
+    slot.lane(0).start(1, 0, 1, b"w", b"x")
+    slot.lane(1).start(2, 0, 1, b"w", b"y")
+    slot.lane(0).clear()
+    view = slot.view()
+    assert view.active == 1
+    assert view.lanes[0].entry == "2-0"
+
+
+def test_the_next_event_does_not_show_the_last_action(board: Board) -> None:
+    lane = tenant(board.slots[0]).lane(0)
+    lane.start(1, 0, 1, b"w", b"x")
+    lane.acting(b"charge")
+    lane.clear()
+    lane.start(2, 0, 1, b"w", b"y")
+    assert board.slots[0].view().lanes[0].action == ""
+
+
+def test_a_shorter_name_leaves_nothing_of_a_longer_one(board: Board) -> None:
+    lane = tenant(board.slots[0]).lane(0)
+    lane.start(1, 0, 1, b"a-long-workflow", b"0-1-0.a-long-workflow")
+    lane.start(2, 0, 1, b"w", b"x")
+    (view,) = board.slots[0].view().lanes
+    assert (view.workflow, view.execution_id) == ("w", "x")
+
+
+def test_what_is_too_long_is_cut_between_characters_and_says_so(board: Board) -> None:
+    lane = tenant(board.slots[0]).lane(0)
+    lane.start(1, 0, 1, "é".encode() * 100, ("x" + "ü" * 200).encode())
+    (view,) = board.slots[0].view().lanes
+    assert view.workflow == "é" * 32 + "…"
+    assert view.execution_id == "x" + "ü" * 79 + "…"
+
+
+def test_what_just_fits_is_not_marked_as_cut(board: Board) -> None:
+    lane = tenant(board.slots[0]).lane(0)
+    lane.start(1, 0, 1, b"w" * 64, b"x" * 160)
+    (view,) = board.slots[0].view().lanes
+    assert (view.workflow, view.execution_id) == ("w" * 64, "x" * 160)
+
+
+def test_a_long_name_does_not_spill_into_the_neighbour(board: Board) -> None:
+    slot = tenant(board.slots[0], consumer="c" * 500)
+    slot.lane(1).start(7, 0, 1, b"w", b"neighbour")
+    slot.lane(0).start(1, 0, 1, b"w" * 500, b"x" * 500)
+    slot.lane(0).acting(b"a" * 500)
+    view = slot.view()
+    assert view.consumer == "c" * 128
+    assert view.lanes[1].execution_id == "neighbour"
+    assert view.lanes[0].execution_id.startswith("xxx")
+
+
+def test_lanes_beyond_the_board_are_refused(board: Board) -> None:
+    with pytest.raises(IndexError):
+        board.slots[0].lane(3)
+
+
+def test_counters_survive_the_worker(board: Board) -> None:
+    slot = tenant(board.slots[0])
+    slot.add(processed=3, succeeded=2, failed=1)
+    slot.vacated(-9)
+    slot.hand_over(restarted=True)
+    slot.inhabited(42)
+    slot.begin("next")
+    slot.add(processed=1, succeeded=1)
+    assert slot.view().counters == Counters(processed=4, succeeded=3, failed=1)
+
+
+def test_every_counter_has_its_own_place(board: Board) -> None:
+    tenant(board.slots[0]).add(
+        processed=1,
+        succeeded=2,
+        failed=3,
+        retried=4,
+        suspended=5,
+        ignored=6,
+        dead_letters=7,
+        leases_lost=8,
+    )
+    assert board.totals() == Counters(1, 2, 3, 4, 5, 6, 7, 8)
+
+
+def test_totals_include_slots_that_nobody_has_any_more(board: Board) -> None:
+    for slot in board.slots:
+        tenant(slot).add(processed=2, succeeded=2)
+    board.slots[0].seat(serving=False)
+    board.slots[0].vacated(0)
+    assert len(board.views()) == 3
+    assert board.totals() == Counters(processed=8, succeeded=8)
+
+
+def test_a_successor_not_begun_shows_nothing_of_the_dead(board: Board) -> None:
+    slot = tenant(board.slots[0])
+    slot.ready()
+    slot.redis_down(3.0)
+    slot.lane(0).start(1, 0, 1, b"w", b"x")
+    slot.vacated(-9)
+    slot.hand_over(restarted=True)
+    slot.inhabited(42)
+    view = slot.view()
+    assert (view.state, view.pid, view.consumer) == (State.STARTING, 42, "")
+    assert (view.lanes, view.ready_at, view.redis_down_since) == ((), 0.0, 0.0)
+    assert view.heartbeat == view.forked_at
+
+
+def test_a_new_tenant_clears_the_lanes_of_the_dead(board: Board) -> None:
+    slot = tenant(board.slots[0])
+    slot.lane(2).start(1, 0, 1, b"w", b"x")
+    slot.vacated(-9)
+    tenant(slot, pid=42)
+    slot.lane(2)
+    assert slot.view().lanes == ()
+
+
+def test_an_unburied_tenant_still_shows_what_it_ran(board: Board) -> None:
+    # The master reads this after the death and before the slot goes to the next.
+    slot = tenant(board.slots[0])
+    slot.lane(0).start(5, 1, 1, b"w", b"x")
+    assert [lane.entry for lane in slot.view().lanes] == ["5-1"]
+
+
+def test_a_vacant_slot_is_free_and_tells_how_the_last_one_ended(board: Board) -> None:
+    slot = tenant(board.slots[0])
+    slot.ready()
+    slot.vacated(-11)
+    slot.backs_off(4, 99.0)
+    view = slot.view()
+    assert (view.state, view.pid, view.exit_status) == (State.FREE, 0, -11)
+    assert (view.streak, view.retry_at) == (4, 99.0)
+
+
+def test_a_write_cut_off_by_death_neither_hangs_nor_hides_the_rest(
+    board: Board,
+) -> None:
+    slot = tenant(board.slots[0])
+    torn = slot.lane(0)
+    torn.start(1, 0, 1, b"w", b"torn")
+    torn._ints[torn._word] += 1
+    slot.lane(1).start(2, 0, 1, b"w", b"whole")
+    assert [lane.execution_id for lane in slot.view().lanes] == ["torn", "whole"]
+
+
+def test_a_thread_s_next_event_heals_a_write_that_was_cut_off(board: Board) -> None:
+    slot = tenant(board.slots[0])
+    torn = slot.lane(0)
+    torn._ints[torn._word] += 1
+    tenant(slot, pid=42)
+    slot.lane(0).start(1, 0, 1, b"w", b"x")
+    assert slot.lane(0)._ints[torn._word] % 2 == 0
+
+
+def test_the_master_s_word_reaches_readers(board: Board) -> None:
+    board.beat()
+    board.count_restart()
+    board.stopping()
+    service = board.service()
+    assert (service.restarts, service.stopping) == (1, True)
+    assert service.beat > 0

@@ -1,0 +1,206 @@
+"""Health: one test a rule, then how workers add up to a service."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+
+import pytest
+
+from workflow_worker.board import Counters, ServiceView, SlotView, State
+from workflow_worker.health import (
+    Status,
+    ending,
+    judge,
+    judge_worker,
+    ready,
+    redis_state,
+)
+
+NOW = 1000.0
+HANG_MS = 60_000
+HEALTHY = SlotView(
+    index=0,
+    serving=True,
+    pid=41,
+    generation=1,
+    state=State.READY,
+    forked_at=500.0,
+    restarted_at=0.0,
+    ready_at=501.0,
+    heartbeat=999.5,
+    started_ms=1,
+    redis_down_since=0.0,
+    consumer="c",
+    streak=0,
+    retry_at=0.0,
+    exit_status=0,
+    counters=Counters(),
+    lanes=(),
+)
+DEAD = {"pid": 0, "state": State.FREE, "exit_status": -9, "retry_at": NOW}
+SERVICE = ServiceView(beat=NOW, restarts=0, stopping=False)
+
+
+def worker(**changes: object) -> SlotView:
+    return dataclasses.replace(HEALTHY, **changes)  # type: ignore[arg-type]
+
+
+def service_of(*views: SlotView, stopping: bool = False) -> Status:
+    service = ServiceView(beat=NOW, restarts=0, stopping=stopping)
+    return judge(views, service, NOW, HANG_MS).verdict.status
+
+
+def test_a_ready_worker_that_beats_is_healthy() -> None:
+    verdict = judge_worker(HEALTHY, NOW, HANG_MS)
+    assert (verdict.status, verdict.reasons) == (Status.HEALTHY, ())
+
+
+@pytest.mark.parametrize(
+    ("changes", "status", "reason"),
+    [
+        (DEAD, Status.UNHEALTHY, "dead: SIGKILL"),
+        ({**DEAD, "generation": 0}, Status.UNHEALTHY, "not started yet"),
+        ({"heartbeat": 939.0}, Status.UNHEALTHY, "no heartbeat for 61 s"),
+        (
+            {"state": State.STARTING, "forked_at": 969.0},
+            Status.UNHEALTHY,
+            "not ready 31 s after its start",
+        ),
+        (
+            {**DEAD, "streak": 3, "retry_at": 1004.0},
+            Status.UNHEALTHY,
+            "crash loop: died 3 times in a row, last by SIGKILL; next try in 4 s",
+        ),
+        (
+            {"streak": 5, "exit_status": 1},
+            Status.UNHEALTHY,
+            "crash loop: died 5 times in a row, last by exit status 1",
+        ),
+        (
+            {**DEAD, "retry_at": math.inf, "streak": 4},
+            Status.UNHEALTHY,
+            "could not start; waits for changed code or settings",
+        ),
+        (
+            {"redis_down_since": 990.0},
+            Status.DEGRADED,
+            "Redis does not answer for 10 s",
+        ),
+        ({"restarted_at": 991.0}, Status.DEGRADED, "restarted 9 s ago"),
+        (
+            {"state": State.STARTING, "forked_at": 971.0},
+            Status.DEGRADED,
+            "starting",
+        ),
+        ({"state": State.DRAINING}, Status.DEGRADED, "draining"),
+        ({"state": State.STOPPED}, Status.DEGRADED, "draining"),
+    ],
+)
+def test_a_rule_that_applies_gives_status_and_reason(
+    changes: dict[str, object], status: Status, reason: str
+) -> None:
+    verdict = judge_worker(worker(**changes), NOW, HANG_MS)
+    assert verdict.status is status
+    assert verdict.reasons[0] == reason
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"heartbeat": 940.5},
+        {"redis_down_since": 999.0},
+        {"restarted_at": 989.0},
+        {"streak": 2},
+    ],
+)
+def test_just_below_its_limit_no_rule_applies(changes: dict[str, object]) -> None:
+    assert judge_worker(worker(**changes), NOW, HANG_MS).status is Status.HEALTHY
+
+
+def test_the_worst_reason_comes_first_and_none_is_lost() -> None:
+    view = worker(state=State.DRAINING, redis_down_since=990.0, heartbeat=900.0)
+    verdict = judge_worker(view, NOW, HANG_MS)
+    assert verdict.status is Status.UNHEALTHY
+    assert [reason.split()[0] for reason in verdict.reasons] == [
+        "no",
+        "Redis",
+        "draining",
+    ]
+
+
+def test_a_service_is_healthy_when_all_workers_are() -> None:
+    assert service_of(worker(), worker(index=1)) is Status.HEALTHY
+
+
+@pytest.mark.parametrize("changes", [DEAD, {"state": State.DRAINING}])
+def test_one_worker_that_is_not_healthy_degrades_the_service(
+    changes: dict[str, object],
+) -> None:
+    assert service_of(worker(), worker(index=1, **changes)) is Status.DEGRADED
+
+
+def test_a_service_is_unhealthy_when_no_worker_works() -> None:
+    hung = worker(index=1, heartbeat=1.0)
+    assert service_of(worker(**DEAD), hung) is Status.UNHEALTHY
+
+
+def test_a_service_without_workers_is_unhealthy() -> None:
+    assert service_of() is Status.UNHEALTHY
+
+
+def test_redis_away_degrades_first_and_takes_the_service_down_later() -> None:
+    assert service_of(worker(redis_down_since=941.0)) is Status.DEGRADED
+    assert service_of(worker(redis_down_since=939.0)) is Status.UNHEALTHY
+
+
+def test_redis_away_for_one_worker_alone_does_not_take_the_service_down() -> None:
+    away = worker(redis_down_since=100.0)
+    assert service_of(away, worker(index=1)) is Status.DEGRADED
+
+
+def test_a_service_that_stops_is_degraded() -> None:
+    assert service_of(worker(), stopping=True) is Status.DEGRADED
+
+
+def test_the_reasons_of_a_service_name_the_worker() -> None:
+    health = judge([worker(), worker(index=7, **DEAD)], SERVICE, NOW, HANG_MS)
+    assert health.verdict.reasons == ("worker 7: dead: SIGKILL",)
+
+
+def test_workers_come_and_go_beside_the_seats_without_being_counted() -> None:
+    views = [worker(), worker(index=1, serving=False, state=State.DRAINING)]
+    health = judge(views, SERVICE, NOW, HANG_MS)
+    assert health.verdict.status is Status.HEALTHY
+    assert len(health.workers) == 2
+    assert health.seats == health.count(Status.HEALTHY) == 1
+    assert health.count(Status.DEGRADED) == 0
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"state": State.STARTING},
+        {"state": State.DRAINING},
+        {"redis_down_since": 999.9},
+        {"heartbeat": 900.0},
+    ],
+)
+def test_nobody_takes_events_while_no_worker_can(changes: dict[str, object]) -> None:
+    assert ready([worker()], NOW, HANG_MS)
+    assert not ready([worker(**changes)], NOW, HANG_MS)
+
+
+def test_redis_is_unknown_while_nobody_asks_it() -> None:
+    up, down = worker(), worker(redis_down_since=5.0)
+    assert redis_state([up, down]) == "up"
+    assert redis_state([down]) == "down"
+    assert redis_state([worker(ready_at=0.0)]) == "unknown"
+
+
+@pytest.mark.parametrize(
+    ("exit_status", "words"),
+    [(0, "exit status 0"), (3, "exit status 3"), (-11, "SIGSEGV"), (-99, "signal 99")],
+)
+def test_an_ending_is_said_in_words(exit_status: int, words: str) -> None:
+    assert ending(exit_status) == words
