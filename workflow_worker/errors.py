@@ -11,6 +11,8 @@
     │   ├── Rejected                 Redis answered, but would not take the write
     │   ├── InvalidPayload           a value can't be encoded, decoded or is too large
     │   ├── ExecutionNotFound        neither queued nor recorded
+    │   ├── ExecutionFailed          an execution waited for ended without a result
+    │   ├── NotPossible              what an operator asks for does not fit its status
     │   ├── NonDeterminismError      a replay asks for something its journal has not
     │   ├── OutsideWorkflowError     ctx or an action used from a foreign thread
     │   └── ActionFailed             an action failed for good; carries the record of it
@@ -21,7 +23,10 @@
     BaseException
     └── ControlFlow                  ours; no ``except Exception`` can eat it
         ├── LeaseLost                somebody else owns the entry now: drop everything
-        └── Halted                   the worker is ending; the entry resumes elsewhere
+        ├── Halted                   the worker is ending; the entry resumes elsewhere
+        ├── Suspended                the execution waits; it holds no thread meanwhile
+        ├── Continued                the execution goes on with an empty journal
+        └── Cancelled                an operator asked for it
 """
 
 from __future__ import annotations
@@ -70,6 +75,38 @@ class InvalidPayload(WorkflowWorkerError):  # noqa: N818 - names the value, not 
 
 class ExecutionNotFound(WorkflowWorkerError):  # noqa: N818 - the contract's name
     """No execution with this id is queued or recorded."""
+
+
+class ExecutionFailed(WorkflowWorkerError):  # noqa: N818 - the contract's name
+    """An execution somebody waited for ended without a result.
+
+    Attributes:
+        execution_id: which.
+        status: ``failed`` or ``cancelled``.
+        error_type: qualified name of the exception's class; empty if cancelled.
+        message: its text.
+        category: how it was classified.
+    """
+
+    def __init__(
+        self,
+        execution_id: str,
+        status: str,
+        error_type: str = "",
+        message: str = "",
+        category: ErrorCategory = ErrorCategory.PERMANENT,
+    ) -> None:
+        why = f": {error_type}: {message}" if error_type else ""
+        super().__init__(f"execution {execution_id} {status}{why}")
+        self.execution_id = execution_id
+        self.status = status
+        self.error_type = error_type
+        self.message = message
+        self.category = category
+
+
+class NotPossible(WorkflowWorkerError):  # noqa: N818 - the answer to a request
+    """An execution's status does not allow what was asked; the message says why."""
 
 
 class NonDeterminismError(WorkflowWorkerError):
@@ -148,6 +185,18 @@ class LeaseLost(ControlFlow):
 
 class Halted(ControlFlow):
     """The worker is ending before the function did; the entry resumes elsewhere."""
+
+
+class Suspended(ControlFlow):
+    """The execution waits for an event or a time; it is run again when that comes."""
+
+
+class Continued(ControlFlow):
+    """The execution goes on from its beginning, with another payload."""
+
+
+class Cancelled(ControlFlow):
+    """An operator asked for the end of this execution."""
 
 
 def qualified_name(kind: type) -> str:

@@ -7,6 +7,7 @@ times as much to build). Nothing here does anything.
 from __future__ import annotations
 
 import enum
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
@@ -50,36 +51,119 @@ class Outcome(enum.StrEnum):
 
     COMPLETED = "completed"
     FAILED = "failed"
+    SUSPENDED = "suspended"
+    CONTINUED = "continued"
+    CANCELLED = "cancelled"
 
 
 class Failure(msgspec.Struct, frozen=True):
-    """Why an execution failed, as it is kept in its dead letter."""
+    """Why an execution failed, as it is kept in its dead letter.
+
+    Attributes:
+        closing: ordinal of the first journal entry that a retry drops: the action
+            whose error ended it; 0 for none.
+        undone: its compensations ran, so what its journal says no longer holds.
+    """
 
     category: str
     error_type: str
     message: str
     traceback: str = ""
     attempts: int = 1
+    closing: int = 0
+    undone: bool = False
 
 
 class Emission(msgspec.Struct, frozen=True):
-    """An event that a commit publishes."""
+    """An event that a commit publishes.
+
+    Attributes:
+        name: of the event.
+        payload: encoded JSON object.
+        key: business key; empty for the event's own id.
+        delay_ms: how long after the commit it appears.
+        id: of a delayed one, which gets none from the stream; else empty.
+    """
 
     name: str
     payload: bytes
-    """Encoded JSON object."""
     key: str = ""
+    delay_ms: int = 0
+    id: str = ""
+
+
+class Child(msgspec.Struct, frozen=True):
+    """An execution that a commit starts.
+
+    Attributes:
+        execution_id: made of the parent's and ``mark``.
+        workflow: its name.
+        payload: encoded JSON object.
+        key: business key; empty for its execution id.
+        mark: the parent's run and ordinal; names the result in the parent's inbox.
+    """
+
+    execution_id: str
+    workflow: str
+    payload: bytes
+    key: str
+    mark: str
+
+
+class Wait(msgspec.Struct, frozen=True):
+    """What a suspended execution waits for, whichever comes first.
+
+    Attributes:
+        ordinal: of the wait in program order; a wait that goes on keeps its due time.
+        names: of inbox items: signals, or ``/<mark>`` of a child. Empty for a sleep.
+        delay_ms: until it times out, counted from the commit; None for never.
+        due_ms: instead of a delay, when by the server's clock.
+    """
+
+    ordinal: int
+    names: tuple[str, ...] = ()
+    delay_ms: int | None = None
+    due_ms: int | None = None
+
+
+class Item(msgspec.Struct, frozen=True):
+    """One thing in an execution's inbox, not consumed yet.
+
+    Attributes:
+        sequence: order of arrival, over all names.
+        name: of the signal; ``/<mark>`` for the result of a child.
+        fields: flat, name, value, ...: the event, or status, result and error.
+    """
+
+    sequence: int
+    name: str
+    fields: tuple[bytes, ...]
 
 
 class Record(msgspec.Struct, frozen=True):
-    """What Redis knows about an execution that ran before."""
+    """What Redis knows about an execution that ran before.
+
+    Attributes:
+        step: raised by every commit; a fence beside the lease.
+        status: running, waiting, retrying, completed, failed or cancelled.
+        attempt: which try of the workflow this is, from 1.
+        state: business state as of the last commit.
+        version: of the workflow that began it; None if nothing did yet.
+        run: how often it has continued as new; part of marks and idempotency keys.
+        fired: ordinal of the wait whose time is over; 0 for none.
+        cancel: an operator asked for its end.
+        base: encoded JSON of what a continued execution brought along.
+    """
 
     step: int
-    """Raised by every commit; a fence beside the lease."""
     status: str
     attempt: int = 1
     state: str = ""
-    version: str = ""
+    version: str | None = None
+    run: int = 0
+    fired: int = 0
+    cancel: bool = False
+    base: bytes = b""
 
 
 class Task(msgspec.Struct, frozen=True):
@@ -96,7 +180,11 @@ class Task(msgspec.Struct, frozen=True):
         defect: why the entry can't be decoded, in one sentence; else empty.
         record: None where nothing was stored yet.
         journal: the encoded entries recorded so far.
-        counts: False where the event was counted already, when it was fanned out.
+        inbox: what it was sent and has not consumed, in order of arrival.
+        whole: False where the inbox holds more than these: then only the first
+            awaited item is here.
+        counts: False where the event was counted already, or there is none: a wake.
+        keep: whoever published it wants the record kept.
         waited_ms: how long ago it was first put back unrun, by the server's clock.
     """
 
@@ -109,7 +197,10 @@ class Task(msgspec.Struct, frozen=True):
     defect: str = ""
     record: Record | None = None
     journal: tuple[bytes, ...] = ()
+    inbox: tuple[Item, ...] = ()
+    whole: bool = True
     counts: bool = True
+    keep: bool = False
     waited_ms: int = 0
 
 
@@ -126,6 +217,15 @@ class Decision(msgspec.Struct, frozen=True):
         journaled: how many entries are durable already.
         result_ttl_ms: how long to keep a result; None for the setting's default.
         version: of the workflow that ran.
+        consumed: per entry, the name of the inbox item it consumes, or empty; the
+            whole tuple is empty if none of them does.
+        children: executions to start with the commit.
+        data: encoded JSON object of ``ctx.data``; None if it was never touched.
+        wait: what a suspended execution waits for.
+        undo: compensations are registered: a cancel has to wake it for them.
+        signals: the workflow takes signals.
+        payload: what a continued execution goes on with, an encoded JSON object.
+        base: what it brings along, encoded.
     """
 
     outcome: Outcome
@@ -137,30 +237,92 @@ class Decision(msgspec.Struct, frozen=True):
     journaled: int = 0
     result_ttl_ms: int | None = None
     version: str = ""
+    consumed: tuple[str, ...] = ()
+    children: tuple[Child, ...] = ()
+    data: bytes | None = None
+    wait: Wait | None = None
+    undo: bool = False
+    signals: bool = False
+    payload: bytes = b""
+    base: bytes = b""
 
 
-class Effects(Protocol):
-    """What the runtime may ask of the process that runs it."""
+class Appender(Protocol):
+    """Whoever can make journal entries durable."""
 
-    def now_ms(self) -> int:
-        """Return the wall clock in ms since the epoch, for stamps in the journal."""
-
-    def monotonic(self) -> float:
-        """Return seconds for measuring durations."""
-
-    def append(self, entries: tuple[bytes, ...], journaled: int) -> None:
-        """Make journal entries durable; returns once they are.
+    def append(
+        self,
+        entries: tuple[bytes, ...],
+        journaled: int,
+        consumed: tuple[str, ...] = (),
+    ) -> bool:
+        """Make journal entries durable; returns once they are: True if to cancel.
 
         Args:
             entries: encoded, in order.
             journaled: how many entries are durable before these.
+            consumed: as in :class:`Decision`.
 
         Raises:
             LeaseLost: another worker owns the execution now; nothing was written.
         """
 
+
+class Unsaved(Protocol):
+    """Journal entries that are not durable yet."""
+
+    def store(self, appender: Appender, /) -> None:
+        """Make them durable; from any thread.
+
+        Raises:
+            LeaseLost: another worker owns the execution now.
+        """
+
+
+class Effects(Appender, Protocol):
+    """What the runtime may ask of the process that runs it."""
+
+    @property
+    def scope(self) -> str:
+        """Namespace and epoch of the database; idempotency keys begin with it."""
+
+    def now_ms(self) -> int:
+        """Return the server's wall clock in ms since the epoch, nearly."""
+
+    def monotonic(self) -> float:
+        """Return seconds for measuring durations."""
+
+    def random(self) -> float:
+        """Return a random number from 0 to below 1."""
+
+    def uuid(self) -> str:
+        """Return a random UUID as text."""
+
+    def unsaved(self, entries: Unsaved) -> None:
+        """Note that entries wait; whoever it is stores them within 10 ms."""
+
     def acting(self, action: str) -> None:
-        """Note that the thread runs this action now; empty when it left it."""
+        """Note that the workflow's thread runs this action now; empty when it left it.
+
+        Raises:
+            LeaseLost: another worker owns the execution now.
+        """
+
+    def ensure(self) -> None:
+        """Return only if this worker surely owns the execution for a while.
+
+        Raises:
+            LeaseLost: it does not.
+        """
+
+    def lost(self) -> bool:
+        """Tell whether another worker owns the execution by now, as far as is known."""
+
+    def beside(self, work: Callable[[], None]) -> None:
+        """Run this on another thread of the process, when one is free."""
+
+    def pause(self, seconds: float) -> bool:
+        """Wait in this thread; False if that is too long, then nothing was done."""
 
 
 class Route(msgspec.Struct, frozen=True):

@@ -12,7 +12,7 @@ from workflow_worker.broker import scripts
 from workflow_worker.broker.connection import Link, Reply
 from workflow_worker.broker.keys import BELL, Partition
 from workflow_worker.errors import InvalidPayload
-from workflow_worker.model import Event, Record, Task
+from workflow_worker.model import Event, Item, Record, Task
 
 ADOPT_CHUNK = 100
 """Most entries moved in one adopt call."""
@@ -29,12 +29,27 @@ class Owner:
         partition: where.
         max_payload_bytes: larger payloads are dead letters.
         dedup_ttl_ms: how long publish ids are remembered.
+        early_ttl_ms: how long a signal waits for its execution to start.
+        inbox_limit: most signals that an execution may leave unconsumed.
     """
 
     consumer: str
     partition: Partition
     max_payload_bytes: int
     dedup_ttl_ms: int
+    early_ttl_ms: int
+    inbox_limit: int
+
+    @property
+    def terms(self) -> tuple[str | int, ...]:
+        """What every script that hands out work is told first."""
+        return (
+            self.consumer,
+            self.max_payload_bytes,
+            self.dedup_ttl_ms,
+            self.early_ttl_ms,
+            self.inbox_limit,
+        )
 
 
 class Taken(msgspec.Struct, frozen=True):
@@ -42,11 +57,13 @@ class Taken(msgspec.Struct, frozen=True):
 
     Attributes:
         tasks: to run.
-        next_timer_ms: ms until the next timer is due, -1 if none is set.
-        succeeded: events fanned out to several workflows, counted here.
+        next_timer_ms: ms until the next timer is due, -1 if none is set; 0 also if
+            there is more to do at once.
+        succeeded: signals, and events fanned out to several workflows, counted here.
         failed: events that went straight to the dead letters.
         ignored: events nobody in the fleet wants.
         duplicate: events whose id was seen before.
+        server_ms: the server's clock at that moment.
     """
 
     tasks: list[Task]
@@ -55,6 +72,7 @@ class Taken(msgspec.Struct, frozen=True):
     failed: int = 0
     ignored: int = 0
     duplicate: int = 0
+    server_ms: int = 0
 
 
 def take(link: Link, owner: Owner, most: int, *, settle_bell: bool = False) -> Taken:
@@ -70,10 +88,8 @@ def take(link: Link, owner: Owner, most: int, *, settle_bell: bool = False) -> T
         link,
         "take",
         owner.partition,
-        owner.consumer,
+        *owner.terms,
         most,
-        owner.max_payload_bytes,
-        owner.dedup_ttl_ms,
         1 if settle_bell else 0,
     )
     return _taken(reply, owner.partition)
@@ -111,11 +127,9 @@ def claim(link: Link, owner: Owner, lease_ms: int, most: int) -> Taken:
         link,
         "claim",
         owner.partition,
-        owner.consumer,
-        lease_ms,
+        *owner.terms,
         most,
-        owner.max_payload_bytes,
-        owner.dedup_ttl_ms,
+        lease_ms,
     )
     return _taken(reply, owner.partition)
 
@@ -146,11 +160,9 @@ def adopt(
         link,
         "adopt",
         owner.partition,
-        owner.consumer,
-        predecessor,
+        *owner.terms,
         ADOPT_CHUNK,
-        owner.max_payload_bytes,
-        owner.dedup_ttl_ms,
+        predecessor,
         1 if counted else 0,
         len(started),
         *started,
@@ -190,7 +202,7 @@ def leave(link: Link, owner: Owner) -> bool:
 def _taken(reply: Reply, partition: Partition) -> Taken:
     rows, next_timer, succeeded, failed, ignored, duplicate, now = reply
     tasks = [_task(row, partition, now) for row in rows]
-    return Taken(tasks, int(next_timer), succeeded, failed, ignored, duplicate)
+    return Taken(tasks, int(next_timer), succeeded, failed, ignored, duplicate, now)
 
 
 def _task(row: list[Reply], partition: Partition, now: int) -> Task:
@@ -204,25 +216,43 @@ def _task(row: list[Reply], partition: Partition, now: int) -> Task:
     except InvalidPayload as error:
         defect, origin = str(error), _origin(entry, fields)
     execution_id = f"{partition.number}-{origin}.{workflow}"
-    if row[1] == 1 and b"_workflow" not in fields and len(row) == 4:  # noqa: PLR2004
+    keep = b"_keep" in fields
+    if row[1] == 1 and len(row) == _BARE and b"_workflow" not in fields:
         # The way of nearly every event: new, read for the first time.
-        return Task(entry, 1, 1, execution_id, workflow, event, defect)
-    task = Task(entry, row[1], row[1], execution_id, workflow, event, defect)
+        return Task(entry, 1, 1, execution_id, workflow, event, defect, None, keep=keep)
+    task = Task(entry, row[1], row[1], execution_id, workflow, event, defect, keep=keep)
     return _repeated(row, task, now)
 
 
+_BARE, _RECORDED, _WAKE = 4, 8, 9
+"""Lengths of a row: of a first delivery, with a record, with an id of its own."""
+
+
 def _repeated(row: list[Reply], task: Task, now: int) -> Task:
-    """Add what a copy or a redelivery carries beside a first delivery."""
+    """Add what a copy, a redelivery or a wake carries beside a first delivery."""
     marks = _marks(row[3])
-    record, journal = (row[4], row[5]) if len(row) > 4 else (None, ())  # noqa: PLR2004
-    return msgspec.structs.replace(
+    task = msgspec.structs.replace(
         task,
         deliveries=task.count + _number(marks, b"_deliveries", 0),
-        record=_record(record) if record else None,
-        journal=tuple(journal),
         counts=b"_counted" not in marks,
         waited_ms=now - _number(marks, b"_since", now),
     )
+    if len(row) < _RECORDED:
+        return task
+    return msgspec.structs.replace(
+        task,
+        execution_id=row[8].decode() if len(row) == _WAKE else task.execution_id,
+        record=_record(row[4]),
+        journal=tuple(row[5]),
+        inbox=tuple(map(_item, row[6])),
+        whole=row[7] == 1,
+        counts=task.counts and len(row) != _WAKE,
+    )
+
+
+def _item(row: list[Reply]) -> Item:
+    sequence, name, fields = row
+    return Item(sequence, name.decode("utf-8", "backslashreplace"), tuple(fields))
 
 
 def _number(marks: dict[bytes, bytes], name: bytes, otherwise: int) -> int:
@@ -232,8 +262,18 @@ def _number(marks: dict[bytes, bytes], name: bytes, otherwise: int) -> int:
 
 
 def _record(values: list[bytes | None]) -> Record:
-    status, step, attempt, state, version = ((v or b"").decode() for v in values)
-    return Record(int(step), status, int(attempt), state, version)
+    status, step, attempt, state, version, run, fired, cancel, base = values
+    return Record(
+        step=int(step or 0),
+        status=(status or b"").decode(),
+        attempt=int(attempt or 1),
+        state=(state or b"").decode(),
+        version=None if version is None else version.decode(),
+        run=int(run or 0),
+        fired=int(fired or 0),
+        cancel=cancel is not None,
+        base=base or b"",
+    )
 
 
 def _marks(fields: list[bytes]) -> dict[bytes, bytes]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,7 +14,14 @@ from workflow_worker.broker import scripts
 from workflow_worker.broker.claim import Owner
 from workflow_worker.broker.connection import Link
 from workflow_worker.errors import ErrorCategory
-from workflow_worker.model import Decision, Emission, Failure, Outcome, Task
+from workflow_worker.model import (
+    Child,
+    Decision,
+    Emission,
+    Failure,
+    Outcome,
+    Task,
+)
 
 Item = tuple[Task, Decision]
 _encode = msgspec.msgpack.Encoder().encode
@@ -21,7 +29,7 @@ _encode = msgspec.msgpack.Encoder().encode
 
 @dataclass(frozen=True, slots=True)
 class Retention:
-    """How long finished executions are kept.
+    """How long what has ended is kept.
 
     Attributes:
         result_ttl_ms: default for a workflow that does not say.
@@ -32,17 +40,27 @@ class Retention:
     result_limit: int
 
 
+class Landed(enum.IntEnum):
+    """What became of a decision."""
+
+    LOST = 0
+    """Another worker owns the entry now; nothing was done."""
+    COMMITTED = 1
+    CANCELLED = 2
+    """A cancel that was asked for meanwhile made something else of it."""
+
+
 def commit(
     link: Link, owner: Owner, batch: Sequence[Item], retention: Retention
-) -> list[bool]:
-    """Commit decisions; False for each entry that has another owner by now.
+) -> list[Landed]:
+    """Commit decisions, each whole or not at all.
 
     A batch the server refuses as a whole is repeated item by item; the one that fails
     alone ends as a dead letter, so that it can't block its neighbours for ever.
 
     Raises:
         Unavailable, Rejected: nothing was committed; wait and call again.
-        OutcomeUnknown: call once more; then False means that it landed, or was taken.
+        OutcomeUnknown: call once more; then LOST means that it landed, or was taken.
     """
     try:
         return _commit(link, owner, batch, retention)
@@ -54,7 +72,7 @@ def commit(
 
 def _commit(
     link: Link, owner: Owner, batch: Sequence[Item], retention: Retention
-) -> list[bool]:
+) -> list[Landed]:
     plain: list[str | int] = []
     packed: list[bytes] = []
     order: list[tuple[bool, int]] = []
@@ -74,12 +92,14 @@ def _commit(
         first,
         last,
         retention.result_limit,
+        owner.early_ttl_ms,
+        owner.inbox_limit,
         len(plain) // 2,
         *plain,
         *packed,
     )
     half = len(plain) // 2
-    return [answers[at if simple else half + at] == 1 for simple, at in order]
+    return [Landed(answers[at if simple else half + at]) for simple, at in order]
 
 
 def is_plain(task: Task, decision: Decision, retention: Retention) -> bool:
@@ -88,9 +108,12 @@ def is_plain(task: Task, decision: Decision, retention: Retention) -> bool:
         decision.outcome is Outcome.COMPLETED
         and task.record is None
         and task.counts
+        and not task.keep
         and not decision.entries
         and not decision.journaled
         and not decision.emits
+        and not decision.children
+        and decision.data is None
         and (decision.result is None or not _ttl(decision, retention))
     )
 
@@ -103,37 +126,89 @@ def _ttl(decision: Decision, retention: Retention) -> int:
 
 def _packed(task: Task, decision: Decision, retention: Retention) -> dict[str, Any]:
     """Return what commit.lua reads of one decision."""
-    failure = decision.failure
-    kept = decision.result is not None or decision.journaled or decision.entries
+    failure, outcome, record = decision.failure, decision.outcome, task.record
     ttl = _ttl(decision, retention)
+    step = record.step if record else 0
     packed: dict[str, Any] = {
         "entry": task.entry,
         "count": task.count,
         "id": task.execution_id,
         "workflow": task.workflow,
-        "version": task.record.version if task.record else decision.version,
-        "step": task.record.step if task.record else 0,
-        "outcome": decision.outcome.value,
+        "version": decision.version,
+        "step": step,
+        "outcome": outcome.value,
         "journaled": decision.journaled,
         "journal": [entry.decode() for entry in decision.entries],
-        "emits": [_fields(emit) for emit in decision.emits],
-        "counts": task.counts,
-        "keep": failure is not None or bool(kept and ttl),
+        "consumed": list(decision.consumed),
+        "emits": [_emitted(emit) for emit in decision.emits],
+        "children": [_started(child) for child in decision.children],
+        # An event counts once, at the first commit of its execution.
+        "counts": task.counts and step == 0,
+        "keep": _is_kept(task, decision, ttl),
         "ttl": ttl,
         "deliveries": task.deliveries,
+        "undo": decision.undo,
+        "signals": decision.signals,
+        "undone": failure.undone
+        if failure
+        else decision.undo and outcome is Outcome.CANCELLED,
     }
     if decision.state is not None:
         packed["state"] = decision.state
-    if decision.result is not None:
-        packed["result"] = decision.result.decode()
+    for name in ("result", "data"):
+        value: bytes | None = getattr(decision, name)
+        if value is not None:
+            packed[name] = value.decode()
     if failure is not None:
         packed |= msgspec.structs.asdict(failure)
+    return packed | _goes_on(decision)
+
+
+def _is_kept(task: Task, decision: Decision, ttl: int) -> bool:
+    """Tell whether there is something to remember once it has ended."""
+    if decision.outcome is Outcome.FAILED:
+        return True
+    # Who asked for the cancel wants to see it, and may want a retry.
+    said = decision.outcome is Outcome.CANCELLED or task.keep
+    said = said or decision.result is not None or decision.data is not None
+    return bool(ttl and (said or decision.journaled or decision.entries))
+
+
+def _goes_on(decision: Decision) -> dict[str, Any]:
+    """Return what a suspended or continued execution goes on with."""
+    if decision.outcome is Outcome.CONTINUED:
+        return {
+            "payload": decision.payload.decode() or "{}",
+            "base": decision.base.decode(),
+        }
+    wait = decision.wait
+    if wait is None:
+        return {}
+    packed: dict[str, Any] = {"wait": wait.ordinal, "names": list(wait.names)}
+    if wait.due_ms is not None:
+        packed["due"] = wait.due_ms
+    elif wait.delay_ms is not None:
+        packed["delay"] = wait.delay_ms
     return packed
 
 
-def _fields(emit: Emission) -> list[str]:
+def _emitted(emit: Emission) -> dict[str, Any]:
     fields = ["name", emit.name, "payload", emit.payload.decode()]
-    return [*fields, "key", emit.key] if emit.key else fields
+    if emit.key:
+        fields += ("key", emit.key)
+    if emit.delay_ms > 0:
+        fields += ("_origin", emit.id)
+    return {"fields": fields, "delay": emit.delay_ms, "id": emit.id}
+
+
+def _started(child: Child) -> dict[str, Any]:
+    return {
+        "id": child.execution_id,
+        "workflow": child.workflow,
+        "payload": child.payload.decode(),
+        "key": child.key or child.execution_id,
+        "mark": child.mark,
+    }
 
 
 def _span(entries: list[str]) -> tuple[str, str]:

@@ -21,7 +21,7 @@ instance that is away for a while, loses nothing.
 
 def register(link: Link, partition: Partition, routes: tuple[Route, ...]) -> int:
     """Tell the fleet what this App wants; return how many names it now wants in all."""
-    table = [[route.workflow, route.names, route.patterns] for route in routes]
+    table = [[r.workflow, r.names, r.patterns, r.signals] for r in routes]
     text = msgspec.json.encode(table)
     digest = hashlib.sha1(text, usedforsecurity=False).hexdigest()
     wanted: int = scripts.run(link, "routes", partition, digest, ROUTES_TTL_MS, text)

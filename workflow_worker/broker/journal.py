@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
+import enum
+
 from workflow_worker.broker import scripts
 from workflow_worker.broker.claim import Owner
 from workflow_worker.broker.connection import Link
 from workflow_worker.errors import OutcomeUnknown
 from workflow_worker.model import Task
+
+
+class Appended(enum.IntEnum):
+    """What came of an append."""
+
+    LOST = 0
+    """Another worker owns the execution now; nothing was written."""
+    DURABLE = 1
+    CANCEL = 2
+    """Durable, and an operator asked for the end of the execution."""
 
 
 def append(
@@ -16,14 +28,28 @@ def append(
     entries: tuple[bytes, ...],
     journaled: int,
     version: str = "",
-) -> bool:
-    """Append entries behind the ``journaled`` first ones; False if the lease is lost.
+    consumed: tuple[str, ...] = (),
+) -> Appended:
+    """Append entries behind the ``journaled`` first ones.
 
-    The index makes it idempotent: after a lost reply it is simply sent once more.
+    The index makes it idempotent: after a lost reply it is simply sent once more, and
+    more entries may stand behind those that were sent before.
+
+    Args:
+        link: connection.
+        owner: who has the lease.
+        task: whose journal.
+        entries: encoded, in order.
+        journaled: how many are durable already.
+        version: of the workflow that runs.
+        consumed: per entry, the name of the inbox item it consumes, or empty; nothing
+            at all if none of them does.
 
     Raises:
         Unavailable, Rejected: nothing was written; wait and call again.
     """
+    names = consumed or ("",) * len(entries)
+    pairs = [part for pair in zip(entries, names, strict=True) for part in pair]
     values: tuple[str | bytes | int, ...] = (
         owner.consumer,
         task.entry,
@@ -33,10 +59,10 @@ def append(
         journaled,
         task.workflow,
         version,
-        *entries,
+        *pairs,
     )
     try:
         durable = scripts.run(link, "append", owner.partition, *values)
     except OutcomeUnknown:
         durable = scripts.run(link, "append", owner.partition, *values)
-    return bool(durable == 1)
+    return Appended(durable)

@@ -11,18 +11,31 @@ key                         type     holds, and how long
                                      ``workers`` (leases) and ``bell`` (wake-ups)
 ``{wf:0}:bell``             stream   rings without work: an earlier timer was set;
                                      about 1000 entries
-``{wf:0}:timers``           zset     what is due when, by the server's clock in ms
+``{wf:0}:timers``           zset     what is due when, by the server's clock in ms:
+                                     ``p:`` put-backs, ``d:`` delayed events, ``w:``
+                                     ends of waits
 ``{wf:0}:timer-data``       hash     what to do then; leaves with its timer
 ``{wf:0}:x:<id>``           hash     record of an execution, its event under ``e:``
 ``{wf:0}:j:<id>``           list     its journal; lives as long as its record
+``{wf:0}:in:<id>``          hash     its inbox: what it was sent and has not consumed;
+                                     gone when empty, or with the execution's end
+``{wf:0}:open:<w>:<key>``   zset     open executions of a workflow that take signals
+                                     with this key, in the order of their starts
+``{wf:0}:early:<slot>``     zset     signals before their execution, by the time they
+                                     are forgotten; ``<w>:<key>`` or ``@<id>``
+``{wf:0}:early``            zset     the slots, by the time of their first to go
+``{wf:0}:late:<w>:<key>``   string   an execution of this key has just ended: its late
+                                     signals are ignored; expires after EARLY_TTL_MS
+``{wf:0}:fanout``           list     signals on their way to very many executions
 ``{wf:0}:expiry``           zset     finished executions by the time they are forgotten
 ``{wf:0}:by-status:<s>``    zset     executions by status and time of the last change
 ``{wf:0}:once:<id>``        string   the entry that carried this publish id first;
                                      expires after ``DEDUP_TTL_MS``
 ``{wf:0}:dead``             stream   dead letters; leave only by a person's hand
 ``{wf:0}:stats``            hash     counters, changed only inside scripts, hence exact
-``{wf:0}:routes``           hash     what the fleet wants: ``@digest`` per distinct App,
-                                     ``=name`` and ``*`` the union of the living
+``{wf:0}:routes``           hash     what the fleet wants: ``@digest`` per distinct App;
+                                     the union of the living under ``=name`` and ``*``
+                                     (starts), ``!name`` (signals), ``#workflow``
 ``{wf}:meta``               hash     ``protocol`` version and ``epoch`` of the database
 ==========================  =======  ==================================================
 """
@@ -46,10 +59,13 @@ class Partition:
     Attributes:
         namespace: first part of every key, ``WORKFLOW_NAMESPACE``.
         number: which partition.
+        ahead_ms: how far the scripts' clock is ahead of the server's; only a
+            TestWorker, which skips time, has other than 0.
     """
 
     namespace: str
     number: int = 0
+    ahead_ms: int = 0
 
     @property
     def prefix(self) -> str:
@@ -82,6 +98,11 @@ class Partition:
         return f"{self.prefix}timers"
 
     @property
+    def timer_data(self) -> str:
+        """The hash of what to do then."""
+        return f"{self.prefix}timer-data"
+
+    @property
     def meta(self) -> str:
         """The hash about the database as a whole."""
         return f"{{{self.namespace}}}:meta"
@@ -93,3 +114,7 @@ class Partition:
     def journal(self, execution_id: str) -> str:
         """The list that is its history."""
         return f"{self.prefix}j:{execution_id}"
+
+    def by_status(self, status: str) -> str:
+        """The sorted set of executions with this status."""
+        return f"{self.prefix}by-status:{status}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Iterable, Iterator
 
 import msgspec
@@ -26,6 +27,10 @@ class Message(msgspec.Struct, frozen=True):
         key: business key, empty for none.
         id: publish id that makes it idempotent, empty for none.
         headers: encoded JSON object, empty for none.
+        execution_id: the one execution it is a signal for, empty for none.
+        keep: the record of what it starts is kept, whether there is much in it or not.
+        delay_ms: how long from now it appears.
+        due_ms: instead of a delay, when, by the server's clock.
     """
 
     name: str
@@ -33,6 +38,20 @@ class Message(msgspec.Struct, frozen=True):
     key: str = ""
     id: str = ""
     headers: bytes = b""
+    execution_id: str = ""
+    keep: bool = False
+    delay_ms: int = 0
+    due_ms: int = 0
+
+    @property
+    def later(self) -> bool:
+        """Whether it is to appear later than now."""
+        return self.delay_ms > 0 or self.due_ms > 0
+
+    @property
+    def when(self) -> str:
+        """As publish.lua reads it."""
+        return f"+{self.delay_ms}" if self.delay_ms > 0 else str(self.due_ms)
 
     def values(self) -> list[str | bytes]:
         """Return field, value, field, value, ... of the stream entry."""
@@ -43,11 +62,17 @@ class Message(msgspec.Struct, frozen=True):
             values += ("id", self.id)
         if self.headers:
             values += ("headers", self.headers)
+        if self.execution_id:
+            values += ("execution_id", self.execution_id)
+        if self.keep:
+            values += ("_keep", "1")
         return values
 
 
 def publish(link: Link, partition: Partition, messages: Iterable[Message]) -> list[str]:
     """Append events in order; return the id of each: the given one, else the entry's.
+
+    An event for later that has none given gets a random one, for it has no entry yet.
 
     Events go out in chunks; each chunk lands whole or not at all. A chunk whose reply
     was lost is sent again only if every event in it has an id, which makes it harmless.
@@ -60,23 +85,27 @@ def publish(link: Link, partition: Partition, messages: Iterable[Message]) -> li
     ids: list[str] = []
     for chunk in _chunks(messages):
         entries = _send(link, partition, chunk)
-        ids += [m.id or entry.decode() for m, entry in zip(chunk, entries, strict=True)]
+        ids += entries
     return ids
 
 
-def _send(link: Link, partition: Partition, chunk: list[Message]) -> list[bytes]:
+def _send(link: Link, partition: Partition, chunk: list[Message]) -> list[str]:
     values: list[str | bytes | int] = []
+    ids: list[str] = []
     for message in chunk:
-        pairs = message.values()
-        values.append(len(pairs))
-        values += pairs
+        pairs, event_id = message.values(), message.id
+        if message.later and not event_id:
+            event_id = f"d-{secrets.token_hex(8)}"
+            pairs += ("_origin", event_id)
+        ids.append(event_id)
+        values += (message.when, len(pairs), *pairs)
     try:
         entries: list[bytes] = scripts.run(link, "publish", partition, *values)
     except OutcomeUnknown:
         if not all(message.id for message in chunk):
             raise
         entries = scripts.run(link, "publish", partition, *values)
-    return entries
+    return [i or entry.decode() for i, entry in zip(ids, entries, strict=True)]
 
 
 def _chunks(messages: Iterable[Message]) -> Iterator[list[Message]]:

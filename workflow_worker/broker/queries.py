@@ -6,6 +6,7 @@ import msgspec
 
 from workflow_worker.broker.connection import Link
 from workflow_worker.broker.keys import WORKERS, Partition
+from workflow_worker.broker.packed import unpacked
 
 
 class DeadLetter(msgspec.Struct, frozen=True):
@@ -68,8 +69,7 @@ def dead_letters(
 def _letter(letter_id: str, found: dict[str, bytes]) -> DeadLetter:
     fields = {name[2:]: value for name, value in found.items() if name[:2] == "e:"}
     if "packed" in found:
-        flat = msgspec.msgpack.decode(found["packed"], type=list[bytes], strict=False)
-        fields = _pairs(flat)
+        fields = _pairs(unpacked(found["packed"]))
 
     def text(name: str) -> str:
         return found.get(name, b"").decode("utf-8", "replace")

@@ -19,8 +19,11 @@ from workflow_worker.broker.keys import Partition
 _INCLUDE = re.compile(r"^--include (.+)$", re.MULTILINE)
 
 
+_CLOCK = "local AHEAD_MS = 0"
+
+
 @cache
-def source(name: str) -> str:
+def source(name: str, ahead_ms: int = 0) -> str:
     """Return the text of ``lua/<name>.lua`` with its parts put in.
 
     Every line keeps its sense in an error message: comments are not stripped.
@@ -33,13 +36,15 @@ def source(name: str) -> str:
             (folder / "parts" / f"{part}.lua").read_text("utf-8") for part in names
         )
 
-    return _INCLUDE.sub(parts, (folder / f"{name}.lua").read_text("utf-8"))
+    text = _INCLUDE.sub(parts, (folder / f"{name}.lua").read_text("utf-8"))
+    return text.replace(_CLOCK, f"local AHEAD_MS = {ahead_ms}", 1)
 
 
 @cache
-def digest(name: str) -> str:
+def digest(name: str, ahead_ms: int = 0) -> str:
     """Return the SHA-1 the server knows the script by."""
-    return hashlib.sha1(source(name).encode(), usedforsecurity=False).hexdigest()
+    text = source(name, ahead_ms).encode()
+    return hashlib.sha1(text, usedforsecurity=False).hexdigest()
 
 
 def run(
@@ -53,8 +58,8 @@ def run(
     Raises:
         Unavailable, OutcomeUnknown, Rejected, ResponseError: see :meth:`Link.call`.
     """
-    prefix = partition.prefix
+    prefix, ahead_ms = partition.prefix, partition.ahead_ms
     try:
-        return link.call("EVALSHA", digest(name), 1, prefix, *values)
+        return link.call("EVALSHA", digest(name, ahead_ms), 1, prefix, *values)
     except NoScriptError:
-        return link.call("EVAL", source(name), 1, prefix, *values)
+        return link.call("EVAL", source(name, ahead_ms), 1, prefix, *values)

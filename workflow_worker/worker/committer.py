@@ -15,7 +15,7 @@ from collections.abc import Callable
 from workflow_worker import clock
 from workflow_worker.board import Slot
 from workflow_worker.broker.claim import Owner, Taken
-from workflow_worker.broker.commit import Item, Retention, commit
+from workflow_worker.broker.commit import Item, Landed, Retention, commit
 from workflow_worker.broker.connection import Link
 from workflow_worker.errors import OutcomeUnknown, Rejected, Unavailable
 from workflow_worker.model import Outcome
@@ -38,17 +38,23 @@ class Tally:
         self._counting = threading.Lock()
         """Guards the slot's counters."""
 
-    def committed(self, items: list[Item]) -> None:
-        """Count what commits made durable."""
-        failed = sum(d.outcome is Outcome.FAILED for _, d in items)
-        counted = sum(task.counts for task, _ in items)
-        lost = sum(d.outcome is Outcome.FAILED and t.counts for t, d in items)
+    def committed(self, items: list[tuple[Item, Landed]]) -> None:
+        """Count what commits made durable: an event once, at its first commit."""
+        processed = lost = failed = suspended = 0
+        for (task, decision), landed in items:
+            fails = decision.outcome is Outcome.FAILED and landed is Landed.COMMITTED
+            failed += fails
+            suspended += decision.outcome is Outcome.SUSPENDED
+            if task.counts and (task.record is None or not task.record.step):
+                processed += 1
+                lost += fails
         with self._counting:
             self._slot.add(
-                processed=counted,
-                succeeded=counted - lost,
+                processed=processed,
+                succeeded=processed - lost,
                 failed=lost,
                 dead_letters=failed,
+                suspended=suspended,
             )
 
     def taken(self, taken: Taken) -> None:
@@ -138,8 +144,8 @@ class Committer:
         self.outstanding = len(batch)
         for owner, items in self._by_owner(batch).items():
             answers = self._insist(owner, items)
-            landed = [i for i, ok in zip(items, answers, strict=True) if ok]
-            self._settle(items, landed)
+            pairs = zip(items, answers, strict=True)
+            self._settle(items, [pair for pair in pairs if pair[1]])
         self.outstanding = 0
         self._on_commit()
 
@@ -149,7 +155,7 @@ class Committer:
             groups.setdefault(self._leases.owner_of(item[0]), []).append(item)
         return groups
 
-    def _settle(self, items: list[Item], landed: list[Item]) -> None:
+    def _settle(self, items: list[Item], landed: list[tuple[Item, Landed]]) -> None:
         for task, _ in items:
             self._leases.release(task)
         self._tally.committed(landed)
@@ -161,7 +167,7 @@ class Committer:
                 len(items),
             )
 
-    def _insist(self, owner: Owner, items: list[Item]) -> list[bool]:
+    def _insist(self, owner: Owner, items: list[Item]) -> list[Landed]:
         """Commit, however long Redis is away; the reader tells the log about that."""
         pause = 0.05
         unsure = False
@@ -176,4 +182,8 @@ class Committer:
             else:
                 # A commit whose reply was lost answers 'fenced' the second time: it
                 # landed, or its entry was taken over and is counted there.
-                return [ok or unsure for ok in answers]
+                return [_believed(answer, unsure) for answer in answers]
+
+
+def _believed(answer: Landed, unsure: bool) -> Landed:
+    return Landed.COMMITTED if unsure and answer is Landed.LOST else answer

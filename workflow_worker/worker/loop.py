@@ -166,14 +166,19 @@ class Reader:
     def _accept(self, taken: Taken) -> bool:
         """Hold and queue what came; True if anything did."""
         self._tally.taken(taken)
+        self._pool.set_clock(taken.server_ms)
         tasks = taken.tasks
         if tasks:
             self._leases.hold(tasks)
-            knows = self._pool.runner.knows
-            self._pool.put([task for task in tasks if knows(task.workflow)])
-            self._put_back([task for task in tasks if not knows(task.workflow)])
+            self._pool.put([task for task in tasks if self._can_run(task)])
+            self._put_back([task for task in tasks if not self._can_run(task)])
         settled = taken.succeeded + taken.failed + taken.ignored + taken.duplicate
         return bool(taken.tasks or settled)
+
+    def _can_run(self, task: Task) -> bool:
+        """Tell whether this App has the workflow, in the version that began it."""
+        version = task.record.version if task.record else None
+        return self._pool.runner.knows(task.workflow, version)
 
     def _put_back(self, tasks: list[Task]) -> None:
         """Leave work to an instance that has its workflow, with back-off."""
@@ -188,9 +193,7 @@ class Reader:
                 continue
             delay = min(max(task.waited_ms, 500), self._settings.retry_max_ms)
             claim.requeue(self._link, self._leases.owner, [task], delay)
-            log.info(
-                "no workflow %s here: event put back for %d ms", task.workflow, delay
-            )
+            log.info("no %s here: event put back for %d ms", _wanted(task), delay)
 
     def _claim(self, room: int) -> None:
         """Take over what silent owners left, three times a lease."""
@@ -290,7 +293,12 @@ def _unwanted(task: Task) -> Decision:
     failure = Failure(
         category="permanent",
         error_type="UnknownWorkflow",
-        message=f"no instance had the workflow {task.workflow} for an hour",
+        message=f"no instance had the {_wanted(task)} for an hour",
         attempts=0,
     )
     return Decision(Outcome.FAILED, failure=failure, journaled=len(task.journal))
+
+
+def _wanted(task: Task) -> str:
+    version = task.record.version if task.record else None
+    return f"workflow {task.workflow}" + (f" version {version}" if version else "")

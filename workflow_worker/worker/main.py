@@ -101,6 +101,7 @@ class WorkflowWorker:
             slot,
             settings.redis_url,
             settings.max_deliveries,
+            settings.workflow_namespace,
         )
         self._committer = Committer(
             self._new_link(),
@@ -175,6 +176,7 @@ class WorkflowWorker:
         """Check the server and tell it the routes; True if it is not the former one."""
         server = boot.check(self._link, self._partition)
         fleet.register(self._link, self._partition, self._routes)
+        self._pool.serve(server.epoch)
         renewed = bool(self._run_id) and server.run_id != self._run_id
         self._run_id = server.run_id
         if renewed:
@@ -191,6 +193,8 @@ class WorkflowWorker:
             self._partition,
             settings.max_payload_bytes,
             settings.dedup_ttl_ms,
+            settings.early_ttl_ms,
+            settings.inbox_limit,
         )
 
     def _new_link(self) -> Link:

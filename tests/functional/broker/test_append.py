@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.functional.broker.conftest import Database, Hand
 from workflow_worker.broker import journal
 from workflow_worker.model import Decision, Outcome, Task
+
+pytestmark = pytest.mark.usefixtures("books")
 
 
 def append(hand: Hand, task: Task, *entries: bytes, at: int = 0) -> bool:
@@ -23,7 +27,7 @@ def test_the_first_entries_make_the_record(base: Database) -> None:
     assert append(hand, task, b"one", b"two")
     record = base.client.hgetall(f"{{t:0}}:x:{task.execution_id}")
     assert (record[b"status"], record[b"workflow"]) == (b"running", b"w")
-    assert (record[b"version"], record[b"e:key"]) == (b"7", b"k")
+    assert (record[b"version"], record[b"key"]) == (b"7", b"k")
     assert stored(base, task) == [b"one", b"two"]
     assert base.stats() == {"executions_started": 1}
 

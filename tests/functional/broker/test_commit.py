@@ -13,6 +13,8 @@ FAILED = Decision(
     Outcome.FAILED, failure=Failure("permanent", "ValueError", "no", "Traceback …", 2)
 )
 
+pytestmark = pytest.mark.usefixtures("books")
+
 
 def one(base: Database, hand: Hand, **fields: str) -> Task:
     base.add(**fields)
@@ -77,7 +79,7 @@ def test_a_result_is_kept_with_its_event_until_it_expires(base: Database) -> Non
     record = base.client.hgetall(f"{{t:0}}:x:{task.execution_id}")
     assert record[b"result"] == b'{"r":2}'
     assert (record[b"status"], record[b"state"]) == (b"completed", b"done")
-    assert (record[b"e:payload"], record[b"e:key"]) == (b'{"a":1}', b"k")
+    assert (record[b"e:payload"], record[b"key"]) == (b'{"a":1}', b"k")
     base.client.zadd("{t:0}:expiry", {task.execution_id: 1})
     hand.take()
     left = {key for key in base.all_keys() if ":x:" in key or "by-status" in key}

@@ -2,18 +2,14 @@
 -- of the silent that own nothing.
 --
 -- KEYS    1 partition prefix
--- ARGV    1 consumer  2 LEASE_MS  3 most entries  4 MAX_PAYLOAD_BYTES  5 DEDUP_TTL_MS
+-- ARGV    1 to 5 see parts/settings.lua  6 most entries  7 LEASE_MS
 -- Returns as take
 -- Keeps   never the caller's own entries; the delivery count rises, so the former owner
 --         is fenced. A living consumer that is deleted while it owns nothing comes back
 --         with its next take.
---include keys letters timers retention
-local consumer, lease, most = ARGV[1], ARGV[2], tonumber(ARGV[3])
-local max_payload, dedup_ttl = tonumber(ARGV[4]), ARGV[5]
-local now = server_ms()
---include route
---include consumers
+--include keys settings letters retention record timers inbox signals route consumers
 
+local most, lease = tonumber(ARGV[6]), ARGV[7]
 local taken = 0
 -- More than asked for: the caller's own idle entries are among them and are passed over.
 local silent = redis.call('XPENDING', EVENTS, GROUP, 'IDLE', lease, '-', '+', most + 500)

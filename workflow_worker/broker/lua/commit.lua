@@ -2,19 +2,24 @@
 --
 -- KEYS    1 partition prefix
 -- ARGV    1 consumer  2 first and 3 last entry of the batch  4 RESULT_LIMIT
---         5 how many plain completions follow: entry, delivery count, ...
+--         5 EARLY_TTL_MS  6 INBOX_LIMIT
+--         7 how many plain completions follow: entry, delivery count, ...
 --         then one packed decision each: see broker/commit.py
--- Returns 1 for each committed, 0 for each that has another owner now, in order
+-- Returns 1 for each committed, 0 for each that has another owner now, 2 for each that a
+--         cancel asked for meanwhile made something else of; in order
 -- Keeps   single commit: fenced by the pair, the record's step and the journal's length.
 --         XACK comes first: a server out of memory still lets work leave.
---include keys fence letters record retention
+--include keys fence letters retention record timers inbox
 local consumer, result_limit = ARGV[1], tonumber(ARGV[4])
+local early_ttl, inbox_limit = tonumber(ARGV[5]), tonumber(ARGV[6])
 local owned = pending_of(consumer, ARGV[2], ARGV[3])
 local answers = {}
+local now
+--include signals close outcome
 
 local function commit_plain(last)
   local done = {}
-  for i = 6, last, 2 do
+  for i = 8, last, 2 do
     local mine = owned[ARGV[i]] == tonumber(ARGV[i + 1])
     answers[#answers + 1] = mine and 1 or 0
     if mine then done[#done + 1] = ARGV[i] end
@@ -26,66 +31,21 @@ local function commit_plain(last)
   count('executions_completed', #done)
 end
 
-local now
-local event_of = {}
-
-local function bury_failed(d, fields, record)
-  return bury(d.entry, fields, {workflow = d.workflow, execution_id = d.id,
-    category = d.category, error_type = d.error_type, message = d.message,
-    traceback = d.traceback, attempts = d.attempts, deliveries = d.deliveries,
-    first_ms = record.started or number(now), last_ms = number(now)})
-end
-
-local function close_record(d, fields, record)
-  if not record.status then
-    open_record(d.id, d.workflow, d.version, fields, d.outcome, now)
-  end
-  local args = {'status', d.outcome, 'step', d.step + 1, 'updated', number(now)}
-  for _, name in ipairs({'state', 'result', 'dead', 'error_type', 'message'}) do
-    if d[name] then
-      args[#args + 1] = name
-      args[#args + 1] = d[name]
-    end
-  end
-  redis.call('HSET', P .. 'x:' .. d.id, unpack(args))
-  move_status(d.id, record.status, d.outcome, now)
-  if d.outcome == 'completed' then
-    redis.call('ZADD', EXPIRY, number(now + d.ttl), d.id)
-    forget_beyond(result_limit)
-  end
-end
-
-local function carry_out(d, fields, record)
-  for _, entry in ipairs(d.journal) do redis.call('RPUSH', P .. 'j:' .. d.id, entry) end
-  for _, emit in ipairs(d.emits) do
-    redis.call('XADD', EVENTS, '*', 'published_at', number(now), unpack(emit))
-  end
-  if d.outcome == 'failed' then d.dead = bury_failed(d, fields, record) end
-  -- Without journal, result or failure there is nothing to remember but the counters.
-  if d.keep or record.status then
-    close_record(d, fields, record)
-  else
-    count('executions_started', 1)
-  end
-  count('executions_' .. d.outcome, 1)
-  if d.counts then
-    count(d.outcome == 'failed' and 'events_failed' or 'events_succeeded', 1)
-  end
-end
+local fields_by_entry = {}
 
 local function commit_decision(d)
   if owned[d.entry] ~= d.count then return 0 end
   local found = redis.call('XRANGE', EVENTS, d.entry, d.entry)[1]
-  local state = redis.call('HMGET', P .. 'x:' .. d.id, 'status', 'step', 'started')
-  local record = {status = state[1], step = state[2], started = state[3]}
+  local record = as_map(redis.call('HGETALL', P .. 'x:' .. d.id))
   local length = redis.call('LLEN', P .. 'j:' .. d.id)
-  if not found or tonumber(record.step or 0) ~= d.step or length ~= d.journaled then
+  if not found or tonumber(record.step or 0) ~= d.step or length ~= d.journaled
+     or (record.status and record.status ~= 'running') then
     return 0
   end
-  event_of[d.entry] = found[2]
+  local fields = record.status and event_of(record) or found[2]
+  fields_by_entry[d.entry] = fields
   ack({d.entry})
-  carry_out(d, found[2], record)
-  return 1
+  return carry_out(d, fields, record)
 end
 
 -- Nothing rolls back here. An item whose keys are not what they should be ends as a dead
@@ -98,14 +58,19 @@ local function commit_safely(d)
   ack({d.entry})
   d.category, d.error_type, d.traceback = 'permanent', 'CommitRefused', ''
   d.message, d.attempts = 'the decision could not be carried out: ' .. text, 1
-  bury_failed(d, found and found[2] or event_of[d.entry] or {}, {})
-  count('executions_started', 1)
+  local letter = bury_failed(d, fields_by_entry[d.entry] or (found and found[2]) or {}, {})
+  -- Whether there is a record, and whether it was counted, can't be known any more.
+  if pcall(redis.call, 'HSET', P .. 'x:' .. d.id, 'status', 'failed', 'dead', letter,
+           'step', d.step + 1, 'workflow', d.workflow) then
+    pcall(move_status, d.id, 'running', 'failed', now)
+  end
+  if d.step == 0 then count('executions_started', 1) end
   count('executions_failed', 1)
   if d.counts then count('events_failed', 1) end
   return 1
 end
 
-local last_plain = 5 + 2 * ARGV[5]
+local last_plain = 7 + 2 * ARGV[7]
 commit_plain(last_plain)
 if #ARGV > last_plain then now = server_ms() end
 for i = last_plain + 1, #ARGV do

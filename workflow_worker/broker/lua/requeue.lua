@@ -4,8 +4,9 @@
 -- ARGV    1 consumer  2.. entry, delivery count, workflow, delay in ms, and so on
 -- Returns 1 for each entry given back, 0 for each that has another owner now
 -- Keeps   fenced like a commit. The copy carries its origin, the workflow it was routed
---         to and the deliveries so far, this one not among them: it was not run.
---include keys fence timers
+--         to and the deliveries so far, this one not among them: it was not run. A wake
+--         stays the one wake of its execution.
+--include keys fence record timers
 local consumer = ARGV[1]
 local now = server_ms()
 local owned = pending_of(consumer, '-', '+')
@@ -18,9 +19,12 @@ local function copy_of(entry, fields, deliveries, workflow)
       copy[#copy + 1] = fields[i + 1]
     end
   end
-  local marks = {_workflow = workflow, _origin = event._origin or event.id or entry,
+  local marks = {_wake = event._wake, _keep = event._keep, _counted = event._counted,
     _deliveries = number((tonumber(event._deliveries) or 0) + deliveries - 1),
-    _counted = event._counted, _since = event._since or number(now)}
+    _since = event._since or number(now)}
+  if not event._wake then
+    marks._workflow, marks._origin = workflow, event._origin or event.id or entry
+  end
   for name, value in pairs(marks) do
     copy[#copy + 1] = name
     copy[#copy + 1] = value

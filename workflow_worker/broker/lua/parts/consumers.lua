@@ -14,7 +14,7 @@ local function take_over(entry, counted)
     redis.call('XCLAIM', EVENTS, GROUP, consumer, 0, entry, 'JUSTID')
   end
   local pending = redis.call('XPENDING', EVENTS, GROUP, entry, entry, 1, consumer)[1]
-  admit_safely(entry, pending[4], found[2])
+  admit_safely(entry, pending[4], found[2], false)
   return 1
 end
 

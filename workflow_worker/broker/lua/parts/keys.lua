@@ -4,12 +4,15 @@
 local P = KEYS[1]
 local EVENTS, BELL, DEAD, STATS = P .. 'events', P .. 'bell', P .. 'dead', P .. 'stats'
 local TIMERS, TIMER_DATA, EXPIRY = P .. 'timers', P .. 'timer-data', P .. 'expiry'
+local ROUTES, EARLY, FANOUT = P .. 'routes', P .. 'early', P .. 'fanout'
 local GROUP = 'workers'
 local PARTITION = string.match(P, ':(%d+)}:$')
+-- A TestWorker, whose clock skips, puts in how far it is ahead; nobody else does.
+local AHEAD_MS = 0
 
 local function server_ms()
   local t = redis.call('TIME')
-  return t[1] * 1000 + math.floor(t[2] / 1000)
+  return t[1] * 1000 + math.floor(t[2] / 1000) + AHEAD_MS
 end
 
 local function number(ms) return string.format('%.0f', ms) end
@@ -20,8 +23,15 @@ local function as_map(flat)
   return map
 end
 
+-- Some fields of a record by their names; absent ones are nil, as in any table.
+local function fields_of(id, ...)
+  local values, found = redis.call('HMGET', P .. 'x:' .. id, ...), {}
+  for i, name in ipairs({...}) do found[name] = values[i] or nil end
+  return found
+end
+
 local function count(name, by)
-  if by ~= 0 then redis.call('HINCRBY', STATS, name, by) end
+  if by ~= 0 then return redis.call('HINCRBY', STATS, name, by) end
 end
 
 -- Calls a command on any number of values, never more than 500 a call: Lua's stack.

@@ -1,14 +1,59 @@
--- The record of an execution: made when there first is something to remember.
--- Its event is kept under 'e:', as in a dead letter.
-local function open_record(id, workflow, version, fields, status, now)
-  local args = {'workflow', workflow, 'version', version, 'status', status, 'step', '0',
-    'attempt', '1', 'started', number(now), 'updated', number(now)}
-  redis.call('HSET', P .. 'x:' .. id, unpack(prefixed(fields, args)))
-  redis.call('ZADD', P .. 'by-status:' .. status, number(now), id)
-  count('executions_started', 1)
-end
-
+-- The record of an execution: made when there first is something to remember. Its event
+-- is kept under 'e:', as in a dead letter, but for key and id, which have fields of their
+-- own; what we marked it with is left out.
+--
+-- Status 'running' and one wake outstanding, an entry or a put-back of one, are the same
+-- thing: whoever sets the one makes the other, in one call.
 local function move_status(id, from, to, now)
   if from and from ~= to then redis.call('ZREM', P .. 'by-status:' .. from, id) end
   redis.call('ZADD', P .. 'by-status:' .. to, number(now), id)
+end
+
+local function open_record(id, workflow, fields, entry, now, more)
+  local event = as_map(fields)
+  local origin = event.id or event._origin or entry
+  local key = event.key
+  if not key or key == '' then key = origin end
+  local args = more or {}
+  for _, value in ipairs({'workflow', workflow, 'status', 'running', 'step', '0',
+                          'started', number(now), 'updated', number(now),
+                          'origin', origin, 'key', key}) do
+    args[#args + 1] = value
+  end
+  if entry ~= origin then
+    args[#args + 1] = 'start'
+    args[#args + 1] = entry
+  end
+  for name, value in pairs(event) do
+    if name ~= 'id' and name ~= 'key' and string.sub(name, 1, 1) ~= '_' then
+      args[#args + 1] = 'e:' .. name
+      args[#args + 1] = value
+    end
+  end
+  in_chunks(args, function(...) redis.call('HSET', P .. 'x:' .. id, ...) end)
+  move_status(id, nil, 'running', now)
+  count('executions_started', 1)
+end
+
+-- The event of a record, flat, as it stood in the stream.
+local function event_of(record)
+  local fields = {'_origin', record.origin, 'key', record.key}
+  for name, value in pairs(record) do
+    if string.sub(name, 1, 2) == 'e:' then
+      fields[#fields + 1] = string.sub(name, 3)
+      fields[#fields + 1] = value
+    end
+  end
+  return fields
+end
+
+local function is_closed(status)
+  return status == 'completed' or status == 'failed' or status == 'cancelled'
+end
+
+-- Makes an execution that waits run again.
+local function resume(id, from, now)
+  redis.call('HSET', P .. 'x:' .. id, 'status', 'running')
+  move_status(id, from, 'running', now)
+  redis.call('XADD', EVENTS, '*', '_wake', id)
 end

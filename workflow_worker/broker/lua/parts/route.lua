@@ -1,32 +1,35 @@
 -- What becomes of a stream entry that this consumer now owns: a row to run, or settled
--- here and now (duplicate, ignored, fanned out, dead). Everything about an entry is
--- checked before its first write. Wants: consumer, max_payload, dedup_ttl, now.
+-- here and now (duplicate, ignored, delivered, fanned out, dead). Everything about an
+-- entry is checked before its first write. Wants: consumer, max_payload, dedup_ttl, now.
 --
--- A row: entry, delivery count, workflow, fields, and, where the execution may have run
--- before, its record {status, step, attempt, state, version} and its journal.
+-- A row: entry, delivery count, workflow, fields, and, where the execution has a record,
+-- that, its journal, its inbox, whether this is all of the inbox, and, where the fields
+-- do not say, its id.
 local rows, settled = {}, {}
 local tally = {events_duplicate = 0, events_ignored = 0, events_failed = 0,
                events_succeeded = 0}
 local wanted_by = {}
 
-local function add_new(list, workflow)
-  for _, known in ipairs(list) do if known == workflow then return end end
-  list[#list + 1] = workflow
+local function add_new(list, workflow, takes)
+  for _, known in ipairs(list) do if known[1] == workflow then return end end
+  list[#list + 1] = {workflow, takes}
 end
 
--- The workflows an event name starts, from the fleet's routes; looked up once a call.
+-- The workflows an event name starts, each with 1 if it takes signals, and those it is a
+-- signal of, by the fleet's routes; looked up once a call.
 local function route(name)
   local found = wanted_by[name]
-  if found then return found end
-  local raw = redis.call('HMGET', P .. 'routes', '=' .. name, '*')
-  found = raw[1] and cjson.decode(raw[1]) or {}
+  if found then return found.starts, found.signals end
+  local raw = redis.call('HMGET', ROUTES, '=' .. name, '*', '!' .. name)
+  found = {starts = raw[1] and cjson.decode(raw[1]) or {},
+           signals = raw[3] and cjson.decode(raw[3]) or {}}
   if raw[2] then
     for _, rule in ipairs(cjson.decode(raw[2])) do
-      if string.find(name, rule[1]) then add_new(found, rule[2]) end
+      if string.find(name, rule[1]) then add_new(found.starts, rule[2], rule[3]) end
     end
   end
   wanted_by[name] = found
-  return found
+  return found.starts, found.signals
 end
 
 local function settle(entry, outcome)
@@ -41,34 +44,84 @@ local function reject(entry, fields, message)
   settle(entry, 'events_failed')
 end
 
-local function hand_out(entry, deliveries, workflow, fields, event)
+local RECORD = {'status', 'step', 'attempt', 'state', 'version', 'run', 'fired', 'cancel',
+                'base'}
+
+-- Adds to a row what is known of the execution.
+local function with_record(row, id, names)
+  row[5] = redis.call('HMGET', P .. 'x:' .. id, unpack(RECORD))
+  row[6] = redis.call('LRANGE', P .. 'j:' .. id, 0, -1)
+  row[7], row[8] = contents(id, names)
+end
+
+local function hand_out_wake(entry, deliveries, event)
+  local id = event._wake
+  local record = as_map(redis.call('HGETALL', P .. 'x:' .. id))
+  if record.status ~= 'running' then return settle(entry) end
+  local fields = event_of(record)
+  for _, mark in ipairs({'_wake', '_deliveries', '_since'}) do
+    if event[mark] then
+      fields[#fields + 1] = mark
+      fields[#fields + 1] = event[mark]
+    end
+  end
+  local row = {entry, deliveries, record.workflow, fields}
+  with_record(row, id, record.names)
+  row[9] = id
+  rows[#rows + 1] = row
+end
+
+local function id_of(workflow, event, entry)
+  return PARTITION .. '-' .. (event.id or event._origin or entry) .. '.' .. workflow
+end
+
+-- A workflow that takes signals has its record from here on: what follows in the stream
+-- must find it open.
+local function begin(entry, fields, event, workflow, id)
+  open_record(id, workflow, fields, entry, now)
+  open_for_signals(id, workflow, fields_of(id, 'key').key)
+end
+
+-- True if the record is of an event with this id that came before this one.
+local function is_of_another(record, entry, event)
+  if record.status ~= 'running' then return true end
+  return not event._workflow and (record.start or record.origin) ~= entry
+end
+
+local function hand_out(entry, deliveries, workflow, fields, event, takes, fresh)
   local row = {entry, deliveries, workflow, fields}
-  -- A first delivery of an event without an id of its own cannot have run before.
-  if deliveries > 1 or event.id or event._origin then
-    local id = PARTITION .. '-' .. (event.id or event._origin or entry) .. '.' .. workflow
-    local record = redis.call('HMGET', P .. 'x:' .. id, 'status', 'step', 'attempt',
-      'state', 'version')
-    if record[1] == 'completed' or record[1] == 'failed' or record[1] == 'cancelled' then
+  -- What is read for the first time, and has no id of its own, can't have a record.
+  local known = not fresh or event.id or event._origin
+  if known or takes == 1 then
+    local id = id_of(workflow, event, entry)
+    local record = known and fields_of(id, 'status', 'start', 'origin', 'names') or {}
+    if record.status and is_of_another(record, entry, event) then
       return settle(entry, 'events_duplicate')
+    elseif not record.status and takes == 1 then
+      begin(entry, fields, event, workflow, id)
+      record.status = 'running'
     end
-    if record[1] then
-      row[5] = record
-      row[6] = redis.call('LRANGE', P .. 'j:' .. id, 0, -1)
-    end
+    if record.status then with_record(row, id, record.names) end
   end
   rows[#rows + 1] = row
 end
 
--- Several workflows want it: one copy each, which no longer counts as an event.
+-- Several workflows want it: one entry each, which no longer counts as an event.
 local function fan_out(entry, fields, event, workflows)
   local origin = event.id or event._origin or entry
-  for _, workflow in ipairs(workflows) do
-    local copy = {}
-    for i = 1, #fields do copy[i] = fields[i] end
-    for _, v in ipairs({'_workflow', workflow, '_origin', origin, '_counted', '1'}) do
-      copy[#copy + 1] = v
+  for _, wanted in ipairs(workflows) do
+    local workflow, id = wanted[1], id_of(wanted[1], event, entry)
+    if wanted[2] ~= 1 then
+      local copy = {}
+      for i = 1, #fields do copy[i] = fields[i] end
+      for _, v in ipairs({'_workflow', workflow, '_origin', origin, '_counted', '1'}) do
+        copy[#copy + 1] = v
+      end
+      redis.call('XADD', EVENTS, '*', unpack(copy))
+    elseif redis.call('EXISTS', P .. 'x:' .. id) == 0 then
+      begin(entry, fields, event, workflow, id)
+      redis.call('XADD', EVENTS, '*', '_wake', id)
     end
-    redis.call('XADD', EVENTS, '*', unpack(copy))
   end
   settle(entry, 'events_succeeded')
 end
@@ -80,33 +133,93 @@ local function seen_before(entry, event)
   return redis.call('GET', key) ~= entry
 end
 
-local function admit(entry, deliveries, fields)
+-- A workflow would choke on it, so it must not reach an inbox.
+local function is_object(payload)
+  if not payload then return true end
+  local fine, value = pcall(cjson.decode, payload)
+  return fine and type(value) == 'table' and string.find(payload, '^%s*{') ~= nil
+end
+
+local function is_among(starts, workflow)
+  for _, wanted in ipairs(starts) do if wanted[1] == workflow then return true end end
+  return false
+end
+
+local function has_name(workflows, workflow)
+  for _, known in ipairs(workflows) do if known == workflow then return true end end
+  return false
+end
+
+local function signal_by_id(entry, fields, event, signals)
+  local id = event.execution_id
+  local x = fields_of(id, 'status', 'workflow')
+  if not x.status then
+    keep_early('@' .. id, event.name, entry, fields)
+  elseif not has_name(signals, x.workflow) then
+    return reject(entry, fields, 'the workflow ' .. x.workflow .. ' takes no signal ' ..
+      event.name .. ': name it in its signals=')
+  else
+    signal_to(id, event.name, entry, fields)
+  end
+  settle(entry, 'events_succeeded')
+end
+
+-- Where an event that is a signal goes. Returns true if it is settled by that.
+local function signal(entry, fields, event, starts, signals)
+  if not is_object(event.payload) then
+    reject(entry, fields, 'the payload is no JSON object')
+    return true
+  elseif event.execution_id and event.execution_id ~= '' then
+    signal_by_id(entry, fields, event, signals)
+    return true
+  elseif not event.key or event.key == '' then
+    if #starts > 0 then return false end
+    reject(entry, fields, 'a signal needs a key or an execution_id')
+    return true
+  end
+  for _, workflow in ipairs(signals) do
+    signal_by_key(workflow, event.key, event.name, entry, fields, is_among(starts, workflow))
+  end
+  if #starts > 0 then return false end
+  settle(entry, 'events_succeeded')
+  return true
+end
+
+local function admit(entry, deliveries, fields, fresh)
   if #fields > 1000 then
     return reject(entry, fields, 'more than 500 fields')
   end
   local event = as_map(fields)
-  if not event.name or event.name == '' then
+  if event._wake then
+    return hand_out_wake(entry, deliveries, event)
+  elseif not event.name or event.name == '' then
     return reject(entry, fields, 'the field "name" is missing')
   elseif event.payload and #event.payload > max_payload then
     return reject(entry, fields, 'the payload has ' .. #event.payload ..
       ' bytes, MAX_PAYLOAD_BYTES is ' .. max_payload)
   elseif event._workflow then
-    return hand_out(entry, deliveries, event._workflow, fields, event)
+    local takes = takes_signals(event._workflow) and 1 or 0
+    return hand_out(entry, deliveries, event._workflow, fields, event, takes, fresh)
   end
-  local workflows = route(event.name)
-  if #workflows == 0 then
+  local starts, signals = route(event.name)
+  if #starts == 0 and #signals == 0 then
     return settle(entry, 'events_ignored')
   elseif event.id and seen_before(entry, event) then
     return settle(entry, 'events_duplicate')
-  elseif #workflows == 1 then
-    return hand_out(entry, deliveries, workflows[1], fields, event)
+  elseif fresh and #signals > 0 and signal(entry, fields, event, starts, signals) then
+    return
+  elseif #starts == 0 then
+    return settle(entry)
+  elseif #starts == 1 then
+    return hand_out(entry, deliveries, starts[1][1], fields, event, starts[1][2],
+                    fresh)
   end
-  return fan_out(entry, fields, event, workflows)
+  return fan_out(entry, fields, event, starts)
 end
 
 -- One entry that can't be handled must not take its neighbours with it.
-local function admit_safely(entry, deliveries, fields)
-  local fine, problem = pcall(admit, entry, deliveries, fields)
+local function admit_safely(entry, deliveries, fields, fresh)
+  local fine, problem = pcall(admit, entry, deliveries, fields, fresh)
   if not fine then
     local text = type(problem) == 'table' and problem.err or tostring(problem)
     reject(entry, fields, 'could not be routed: ' .. text)

@@ -1,0 +1,32 @@
+-- cancel: end an execution on an operator's word.
+--
+-- KEYS    1 partition prefix
+-- ARGV    1 execution id  2 RESULT_TTL_MS  3 EARLY_TTL_MS  4 RESULT_LIMIT
+-- Returns 'cancelled' at once; 'asked' if it runs, or has to run once more for its
+--         compensations: append and commit honour it; its status if it has ended;
+--         '' if there is no such execution
+-- Keeps   one wake: who has one outstanding is only asked.
+--include keys letters retention record timers inbox
+local id, early_ttl, result_limit = ARGV[1], tonumber(ARGV[3]), tonumber(ARGV[4])
+-- What the parent is told always has room.
+local inbox_limit = math.huge
+local now = server_ms()
+--include signals close
+
+local X = P .. 'x:' .. id
+local record = fields_of(id, 'status', 'workflow', 'key', 'due', 'parent', 'mark', 'undo')
+if not record.status then return '' end
+if is_closed(record.status) then return record.status end
+if record.status == 'running' or record.undo then
+  redis.call('HSET', X, 'cancel', '1')
+  if record.status ~= 'running' then resume(id, record.status, now) end
+  return 'asked'
+end
+shut(id, record)
+redis.call('HSET', X, 'status', 'cancelled', 'updated', number(now))
+redis.call('HINCRBY', X, 'step', 1)
+move_status(id, record.status, 'cancelled', now)
+count('executions_cancelled', 1)
+if record.parent then tell_parent(record, {'status', 'cancelled'}) end
+retire(id, 'cancelled', tonumber(ARGV[2]))
+return 'cancelled'

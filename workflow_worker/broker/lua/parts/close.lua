@@ -1,0 +1,48 @@
+-- The end of an execution, however it came to it. Wants: early_ttl, result_limit, now.
+
+-- A parent hears of the end whether it waits for it yet or not; not if it has gone on as
+-- new: then nobody has the handle any more.
+local function tell_parent(record, result)
+  local parent = fields_of(record.parent, 'status', 'run')
+  local run = string.match(record.mark, '^(%d+)%.') or '0'
+  if parent.status and not is_closed(parent.status) and (parent.run or '0') == run then
+    deliver(record.parent, '/' .. record.mark, result)
+  end
+end
+
+-- What a parent is told.
+local function end_of(child)
+  local told = {}
+  for _, name in ipairs({'status', 'result', 'error_type', 'message', 'category'}) do
+    if child[name] then
+      told[#told + 1] = name
+      told[#told + 1] = child[name]
+    end
+  end
+  return told
+end
+
+-- Takes the execution out of everything that could still reach it. Signals that come for
+-- its key within EARLY_TTL_MS were meant for it, not for the next one: they are ignored.
+local function shut(id, record)
+  local I = P .. 'in:' .. id
+  local sizes = redis.call('HMGET', I, 'n', 'c')
+  if sizes[1] then
+    count('signals_unconsumed', sizes[1] - (sizes[2] or 0))
+    redis.call('DEL', I)
+  end
+  local slot = record.workflow .. ':' .. record.key
+  if redis.call('ZREM', P .. 'open:' .. slot, id) == 1 and early_ttl > 0 then
+    redis.call('SET', P .. 'late:' .. slot, id, 'PX', early_ttl)
+  end
+  if record.due then cancel_timer('w:' .. id) end
+  redis.call('HDEL', P .. 'x:' .. id, 'wait', 'names', 'due', 'fired')
+end
+
+-- How long a finished one is kept: ttl in ms, 0 for not at all. Failed ones stay.
+local function retire(id, outcome, ttl)
+  if outcome == 'failed' then return end
+  if ttl <= 0 then return forget(id) end
+  redis.call('ZADD', EXPIRY, number(now + ttl), id)
+  forget_beyond(result_limit)
+end

@@ -1,0 +1,175 @@
+-- Carrying out one decision on a record that its owner holds. Wants what close wants.
+
+local function bury_failed(d, fields, record)
+  return bury(d.entry, fields, {workflow = d.workflow, execution_id = d.id,
+    category = d.category, error_type = d.error_type, message = d.message,
+    traceback = d.traceback, attempts = d.attempts, deliveries = d.deliveries,
+    first_ms = record.started or number(now), last_ms = number(now)})
+end
+
+local function extend_journal(d)
+  for i, entry in ipairs(d.journal) do
+    redis.call('RPUSH', P .. 'j:' .. d.id, entry)
+    local consumes = d.consumed[i]
+    if consumes and consumes ~= '' then pop(d.id, consumes) end
+  end
+end
+
+local function send_out(d)
+  for _, emit in ipairs(d.emits) do
+    if emit.delay > 0 then
+      delay_event(emit.id, now + emit.delay, emit.fields)
+    else
+      redis.call('XADD', EVENTS, '*', 'published_at', number(now), unpack(emit.fields))
+    end
+  end
+end
+
+-- After a retry the same child may be asked for again: there is only one, and the parent
+-- hears once more of its end.
+local function is_started(child)
+  local known = fields_of(child.id, 'status', 'parent', 'mark', 'result', 'error_type',
+    'message', 'category')
+  if known.status and is_closed(known.status) then tell_parent(known, end_of(known)) end
+  return known.status ~= nil
+end
+
+-- A child has its record before its first run: its parent names it already.
+local function start_child(d, child)
+  local fields = {'name', child.workflow, 'payload', child.payload, 'key', child.key,
+                  '_origin', child.id}
+  open_record(child.id, child.workflow, fields, child.id, now,
+    {'parent', d.id, 'mark', child.mark})
+  if takes_signals(child.workflow) then
+    open_for_signals(child.id, child.workflow, fields_of(child.id, 'key').key)
+  end
+  redis.call('XADD', EVENTS, '*', '_wake', child.id)
+end
+
+local function start_children(d)
+  for _, child in ipairs(d.children) do
+    if not is_started(child) then start_child(d, child) end
+  end
+end
+
+local function suspend(d, record)
+  local X, due = P .. 'x:' .. d.id, d.due
+  if record.wait and tonumber(record.wait) == d.wait then
+    due = tonumber(record.due)
+  elseif d.delay then
+    due = now + d.delay
+  end
+  -- The code may take signals that it did not when the execution began. Before it counts
+  -- as waiting: what was early for it must not make a wake beside the one below.
+  if d.signals then open_for_signals(d.id, record.workflow, record.key) end
+  local names = ''
+  if #d.names > 0 then names = '\0' .. table.concat(d.names, '\0') .. '\0' end
+  redis.call('HSET', X, 'wait', d.wait, 'names', names, 'status', 'waiting')
+  redis.call('HDEL', X, 'fired')
+  if due then
+    redis.call('HSET', X, 'due', number(due))
+    set_timer('w:' .. d.id, due)
+  elseif record.due then
+    redis.call('HDEL', X, 'due')
+    cancel_timer('w:' .. d.id)
+  end
+  if has_any(d.id, names) then
+    resume(d.id, nil, now)
+  else
+    move_status(d.id, 'running', 'waiting', now)
+  end
+end
+
+local function continue_as_new(d, record)
+  local X, I = P .. 'x:' .. d.id, P .. 'in:' .. d.id
+  redis.call('DEL', P .. 'j:' .. d.id)
+  redis.call('HINCRBY', X, 'run', 1)
+  redis.call('HSET', X, 'e:payload', d.payload, 'base', d.base)
+  -- With an empty journal any version can go on: the one that is current then.
+  redis.call('HDEL', X, 'wait', 'names', 'due', 'fired', 'version')
+  if record.due then cancel_timer('w:' .. d.id) end
+  -- Nobody has the handles of its children any more.
+  if tonumber(redis.call('HGET', I, 'c') or 0) > 0 then
+    for _, field in ipairs(redis.call('HKEYS', I)) do
+      local name = string.match(field, '^%d+:(/.*)$')
+      if name then pop(d.id, name) end
+    end
+  end
+  resume(d.id, nil, now)
+end
+
+local function remember(d, record)
+  local args = {'step', d.step + 1, 'updated', number(now)}
+  local function set(name, value)
+    if value then
+      args[#args + 1] = name
+      args[#args + 1] = value
+    end
+  end
+  if not record.version then set('version', d.version) end
+  for _, name in ipairs({'state', 'data', 'result', 'dead'}) do set(name, d[name]) end
+  if d.undo then set('undo', '1') end
+  if d.outcome == 'failed' then
+    for _, name in ipairs({'error_type', 'message', 'category'}) do set(name, d[name]) end
+    if d.closing > 0 then set('closing', d.closing) end
+  end
+  if d.undone then set('undone', '1') end
+  redis.call('HSET', P .. 'x:' .. d.id, unpack(args))
+end
+
+local function finish(d, record)
+  shut(d.id, record)
+  redis.call('HSET', P .. 'x:' .. d.id, 'status', d.outcome)
+  move_status(d.id, 'running', d.outcome, now)
+  if record.parent then
+    d.status = d.outcome
+    tell_parent(record, end_of(d))
+  end
+  retire(d.id, d.outcome, d.keep and d.ttl or 0)
+end
+
+-- A cancel that came while it ran: with compensations it has to run once more for them.
+local function cancel_instead(d)
+  if d.undo then
+    d.emits, d.children, d.outcome = {}, {}, 'running'
+  else
+    d.emits, d.children, d.outcome, d.result = {}, {}, 'cancelled', nil
+    d.keep = true
+  end
+end
+
+-- Returns 1, or 2 if a cancel made something else of it.
+local function carry_out(d, fields, record)
+  local answer = 1
+  if record.cancel and d.outcome ~= 'cancelled' then
+    cancel_instead(d)
+    answer = 2
+  end
+  extend_journal(d)
+  -- Without journal, result or failure there is nothing to remember but the counters.
+  local kept = d.keep or record.status or d.outcome == 'suspended' or d.outcome == 'continued'
+  if d.outcome == 'failed' then d.dead = bury_failed(d, fields, record) end
+  if not kept then
+    count('executions_started', 1)
+  elseif not record.status then
+    open_record(d.id, d.workflow, fields, d.entry, now)
+    record = fields_of(d.id, 'workflow', 'key')
+  end
+  send_out(d)
+  start_children(d)
+  if kept then remember(d, record) end
+  if d.outcome == 'suspended' then
+    suspend(d, record)
+  elseif d.outcome == 'continued' then
+    continue_as_new(d, record)
+  elseif d.outcome == 'running' then
+    resume(d.id, nil, now)
+  else
+    if kept then finish(d, record) end
+    count('executions_' .. d.outcome, 1)
+  end
+  if d.counts then
+    count(d.outcome == 'failed' and 'events_failed' or 'events_succeeded', 1)
+  end
+  return answer
+end
