@@ -14,9 +14,11 @@ from workflow_worker.errors import (
     ConfigurationError,
     DefinitionError,
     ErrorCategory,
+    ExecutionFailed,
     ExecutionNotFound,
     InvalidPayload,
     NonDeterminismError,
+    NotPossible,
     OutcomeUnknown,
     OutsideWorkflowError,
     PermanentError,
@@ -29,7 +31,7 @@ from workflow_worker.errors import (
 from workflow_worker.version import VERSION
 
 if TYPE_CHECKING:
-    from workflow_worker.app import App
+    from workflow_worker.app import App, current_action
     from workflow_worker.client import Client
     from workflow_worker.model import Event
     from workflow_worker.runtime.context import Context
@@ -43,9 +45,11 @@ __all__ = [
     "DefinitionError",
     "ErrorCategory",
     "Event",
+    "ExecutionFailed",
     "ExecutionNotFound",
     "InvalidPayload",
     "NonDeterminismError",
+    "NotPossible",
     "OutcomeUnknown",
     "OutsideWorkflowError",
     "PermanentError",
@@ -55,6 +59,7 @@ __all__ = [
     "Unavailable",
     "WorkflowWorkerError",
     "__version__",
+    "current_action",
 ]
 
 __version__ = VERSION
@@ -64,6 +69,7 @@ _LATER = {
     "Client": "workflow_worker.client",
     "Context": "workflow_worker.runtime.context",
     "Event": "workflow_worker.model",
+    "current_action": "workflow_worker.app",
 }
 
 if not TYPE_CHECKING:  # else a type checker would believe in every name

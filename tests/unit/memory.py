@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from typing import Any
 
 from workflow_worker import App
 from workflow_worker.errors import LeaseLost
-from workflow_worker.model import Decision, Event, Task
+from workflow_worker.model import Decision, Event, Item, Outcome, Record, Task, Unsaved
+from workflow_worker.runtime import journal
 from workflow_worker.runtime.execute import Runner
+from workflow_worker.runtime.journal import Entry
 
 EVENT = Event("order.placed", {"order_id": "o-1", "cents": 5}, "o-1", "e-1")
 LIMIT = 1000
@@ -19,13 +22,26 @@ class Memory:
 
     Attributes:
         journal: the entries that are durable.
+        consumed: names of the inbox items that durable entries consumed.
         seen: ``append 2`` for each append of so many, ``start charge`` for actions.
+        lose_lease: nothing can be stored any more.
+        cancel: whoever appends learns that the execution is to end.
+        patient: a sleep may be spent in the thread.
+        threads: those that ran beside the workflow.
+        unsaved_entries: whoever told that it has something to store.
     """
+
+    scope = "wf:epoch"
 
     def __init__(self, journal: tuple[bytes, ...] = ()) -> None:
         self.journal = journal
+        self.consumed: tuple[str, ...] = ()
         self.seen: list[str] = []
         self.lose_lease = False
+        self.cancel = False
+        self.patient = False
+        self.threads: list[threading.Thread] = []
+        self.unsaved_entries: list[Unsaved] = []
         self._now = 1_700_000_000_000
 
     def now_ms(self) -> int:
@@ -35,16 +51,51 @@ class Memory:
     def monotonic(self) -> float:
         return self.now_ms() / 1000
 
-    def append(self, entries: tuple[bytes, ...], journaled: int) -> None:
+    def random(self) -> float:
+        return 1 / self.now_ms()
+
+    def uuid(self) -> str:
+        return f"00000000-0000-0000-0000-{self.now_ms()}"[:36]
+
+    def append(
+        self,
+        entries: tuple[bytes, ...],
+        journaled: int,
+        consumed: tuple[str, ...] = (),
+    ) -> bool:
         if self.lose_lease:
             raise LeaseLost
         assert journaled == len(self.journal)
+        assert len(consumed) in (0, len(entries))
         self.journal += entries
+        self.consumed += tuple(filter(None, consumed))
         self.seen.append(f"append {len(entries)}")
+        return self.cancel
+
+    def unsaved(self, entries: Unsaved) -> None:
+        self.unsaved_entries.append(entries)
 
     def acting(self, action: str) -> None:
         if action:
             self.seen.append(f"start {action}")
+
+    def ensure(self) -> None:
+        if self.lose_lease:
+            raise LeaseLost
+        self.seen.append("start beside")
+
+    def lost(self) -> bool:
+        return self.lose_lease
+
+    def beside(self, work: Callable[[], None]) -> None:
+        thread = threading.Thread(target=work, daemon=True)
+        self.threads.append(thread)
+        thread.start()
+
+    def pause(self, seconds: float) -> bool:
+        if self.patient:
+            self.seen.append(f"pause {seconds}")
+        return self.patient
 
 
 def task(
@@ -52,7 +103,12 @@ def task(
     event: Event | None = EVENT,
     journal: tuple[bytes, ...] = (),
     defect: str = "",
+    *,
+    inbox: tuple[Item, ...] = (),
+    whole: bool = True,
+    **record: Any,
 ) -> Task:
+    """Return a task; one with fields of a record where any are given."""
     return Task(
         entry="1-0",
         count=1,
@@ -61,29 +117,50 @@ def task(
         workflow=workflow,
         event=event,
         defect=defect,
+        record=Record(1, "running", **record) if record else None,
         journal=journal,
+        inbox=inbox,
+        whole=whole,
     )
 
 
 def run(
-    app: App,
-    *,
-    event: Event | None = EVENT,
-    journal: tuple[bytes, ...] = (),
-    effects: Memory | None = None,
+    app: App, *, effects: Memory | None = None, journal: tuple[bytes, ...] = (), **of: Any
 ) -> Decision:
-    """Run the workflow ``flow`` of an App."""
+    """Run the workflow ``flow`` of an App; ``of`` is what :func:`task` takes."""
     runner = Runner(app, max_payload_bytes=LIMIT)
-    return runner.run(task(event=event, journal=journal), effects or Memory(journal))
+    return runner.run(task(journal=journal, **of), effects or Memory(journal))
 
 
-def rerun(app: App, first: Decision, effects: Memory) -> Decision:
+def rerun(app: App, first: Decision, effects: Memory, **of: Any) -> Decision:
     """Run it again on what a first run, over these effects, made durable or left."""
-    return run(app, journal=effects.journal + first.entries)
+    return run(app, journal=effects.journal + first.entries, **of)
+
+
+def crashed(app: App, effects: Memory, **of: Any) -> Decision:
+    """Run it again after a crash: only what was durable by then is left."""
+    return run(app, journal=effects.journal, effects=Memory(effects.journal), **of)
+
+
+def entries_of(effects: Memory, decision: Decision) -> list[Entry]:
+    """Return the whole journal after the decision's commit."""
+    return [journal.decode(data) for data in effects.journal + decision.entries]
+
+
+def signal(sequence: int, name: str, **fields: str) -> Item:
+    """Return an inbox item as the scripts make it of an event."""
+    flat = {"name": name, "payload": "{}", **fields}
+    return Item(sequence, name, tuple(t.encode() for kv in flat.items() for t in kv))
+
+
+def completed(decision: Decision) -> bytes | None:
+    """Return the result of a run that must have completed."""
+    assert decision.outcome is Outcome.COMPLETED, decision.failure
+    return decision.result
 
 
 class Shop:
-    """An App with one action that counts how often it really ran."""
+    """An App with two actions that note when they really ran."""
 
     def __init__(self) -> None:
         self.app = App("shop")
@@ -103,9 +180,9 @@ class Shop:
 
         self.act, self.other = act, other
 
-    def flow(self, fn: Callable[..., object]) -> App:
+    def flow(self, fn: Callable[..., object], **declared: Any) -> App:
         """Return an App whose workflow is this function now, as after a deploy."""
         app = App("deploy")
         app.include(self.app)
-        app.workflow(on="a", name="flow")(fn)
+        app.workflow(on="a", name="flow", **declared)(fn)
         return app

@@ -16,12 +16,13 @@ def shop() -> Shop:
 
 
 def _recorded(shop: Shop) -> tuple[bytes, ...]:
-    """Return the journal of act, emit, act; its actions count as never run."""
+    """Return the journal of act, emit, act before its commit; none counts as run."""
 
     def fn(ctx: Context) -> None:
         shop.act(1)
         ctx.emit("between", {})
         shop.act(2)
+        raise ValueError
 
     effects = Memory()
     last = run(shop.flow(fn), effects=effects).entries

@@ -66,6 +66,7 @@ def test_no_action_starts_before_every_result_seen_is_durable(shop: Shop) -> Non
         ctx.emit("between", {})
         shop.act(2)
         shop.other(3)
+        raise ValueError
 
     effects = Memory()
     decision = run(shop.flow(fn), effects=effects)
@@ -91,6 +92,7 @@ def test_entries_number_what_the_function_asks_for(shop: Shop) -> None:
     assert [(e.ordinal, e.kind, e.name, bytes(e.result)) for e in stored] == [
         (1, "action", "act", b"1"),
         (3, "action", "other", b"2"),
+        (2, "emit", "between", b"null"),
     ]
     assert stored[0].started_ms > 1_700_000_000_000
     assert stored[0].duration_ms > 0

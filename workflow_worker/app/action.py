@@ -1,19 +1,19 @@
-"""An action, and how it finds the run it is called in: by its thread.
+"""An action: a side effect, and where a call of it goes.
 
-Owns which thread runs which workflow. Must never know what a run does with a call.
+Owns the decision between recorded and plain. Must never know what a run does with a
+call.
 """
 
 from __future__ import annotations
 
 import functools
-import inspect
-import threading
 from collections.abc import Callable
-from typing import Any, Generic, ParamSpec, Protocol, TypeVar
+from typing import Any, Generic, ParamSpec, TypeVar, cast
 
-from workflow_worker import codec
 from workflow_worker.app import rules
-from workflow_worker.errors import DefinitionError, OutsideWorkflowError
+from workflow_worker.app.current import CurrentAction, here, under_way
+from workflow_worker.app.future import Future, Settled
+from workflow_worker.errors import OutsideWorkflowError
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -48,21 +48,35 @@ class Action(Generic[P, R]):
             OutsideWorkflowError: from a thread that runs no workflow, while others of
                 this process do.
         """
-        run = _thread.run
-        if run is not None:
-            return run.call(self, args, kwargs)
-        # Nobody can tell whether a workflow started this thread, and if one did, the
-        # effect would be unrecorded and doubled by the next replay: so say no.
-        if _under_way:
-            raise OutsideWorkflowError(
-                f"action {self.name} was called from a thread that runs no workflow: "
-                f"call it from the workflow's own thread, or {self.name}.fn for the "
-                "plain function"
-            )
-        return self.fn(*args, **kwargs)
+        run = here()
+        if run is None:
+            self._refuse_stray("called")
+            return self.fn(*args, **kwargs)
+        if isinstance(run, CurrentAction):
+            return self.fn(*args, **kwargs)
+        return cast("R", run.call(self, args, kwargs))
+
+    def submit(self, *args: P.args, **kwargs: P.kwargs) -> Future[R]:
+        """Run recorded beside the workflow, on another thread; elsewhere plainly, now.
+
+        Raises:
+            OutsideWorkflowError: from a thread that runs no workflow, while others of
+                this process do.
+        """
+        run = here()
+        if run is None:
+            self._refuse_stray("submitted")
+        elif not isinstance(run, CurrentAction):
+            return run.submit(self, args, kwargs)
+        return Settled(self.fn, args, kwargs)
 
     def __repr__(self) -> str:
         return f"<Action {self.name}: {self.place}>"
+
+    @property
+    def ident(self) -> tuple[str, str]:
+        """What no other action may have; actions have no versions."""
+        return self.name, ""
 
     @functools.cached_property
     def returns(self) -> Any:
@@ -71,54 +85,16 @@ class Action(Generic[P, R]):
         Raises:
             DefinitionError: the annotation can't be resolved or has no JSON form.
         """
-        found = inspect.signature(self.fn).return_annotation
-        if found is inspect.Signature.empty:
-            return Any
-        annotation = codec.plain(rules.resolved(self.fn, found, self.place))
-        try:
-            codec.require_type(annotation)
-        except TypeError as err:
-            raise DefinitionError(
-                f"{self.place} returns what the journal can't keep: {err}"
-            ) from err
-        return annotation
+        return rules.returned(
+            self.fn, self.place, "returns what the journal can't keep"
+        )
 
-
-class Run(Protocol):
-    """A run of a workflow, as the actions called in its thread see it."""
-
-    def call(
-        self,
-        action: Action[..., R],
-        args: tuple[object, ...],
-        kwargs: dict[str, object],
-    ) -> R:
-        """Return the action's result, recorded or by running it now."""
-
-
-class _Thread(threading.local):
-    run: Run | None = None
-
-
-_thread = _Thread()
-_under_way: set[Run] = set()
-"""Runs of all threads; adding and discarding are atomic, so no lock guards them."""
-
-
-def current() -> Run | None:
-    """Return the run whose workflow this thread is running."""
-    return _thread.run
-
-
-def enter(run: Run) -> Run | None:
-    """Send the actions called in this thread to a run; return the one before it."""
-    outer = _thread.run
-    _thread.run = run
-    _under_way.add(run)
-    return outer
-
-
-def leave(run: Run, outer: Run | None) -> None:
-    """Undo :func:`enter`, with what it returned."""
-    _under_way.discard(run)
-    _thread.run = outer
+    def _refuse_stray(self, how: str) -> None:
+        # Nobody can tell whether a workflow started this thread, and if one did, the
+        # effect would be unrecorded and doubled by the next replay: so say no.
+        if under_way():
+            raise OutsideWorkflowError(
+                f"action {self.name} was {how} from a thread that runs no workflow: "
+                f"do it in the workflow's own thread, or use {self.name}.fn, the plain "
+                "function"
+            )

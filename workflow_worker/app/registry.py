@@ -1,7 +1,8 @@
 """The App: what one service declares, by name.
 
-Owns the tables of workflows and actions and that no name stands for two things, over
-all included Apps. Must never do more on declaration than to look and remember.
+Owns the tables of workflows and actions and that no name, or version of a workflow,
+stands for two things, over all included Apps. Must never do more on declaration than to
+look and remember.
 """
 
 from __future__ import annotations
@@ -23,10 +24,10 @@ D = TypeVar("D", Workflow, Action[..., Any])
 
 
 class Table(Generic[D]):
-    """Definitions of one kind by name, told on to the tables that include this one."""
+    """Definitions of one kind, told on to the tables that include this one."""
 
     def __init__(self) -> None:
-        self.by_name: dict[str, D] = {}
+        self.by_ident: dict[tuple[str, str], D] = {}
         self.listeners: list[Table[D]] = []
 
     def line(self) -> list[Table[D]]:
@@ -43,10 +44,10 @@ class Table(Generic[D]):
         """
         for table in self.line():
             for definition in definitions:
-                found = table.by_name.get(definition.name, definition)
+                found = table.by_ident.get(definition.ident, definition)
                 if found is not definition:
                     raise DefinitionError(
-                        f"{definition.place} has the name {definition.name}, "
+                        f"{definition.place} has the name {_shown(definition.ident)}, "
                         f"which is taken by {found.place}"
                     )
 
@@ -54,13 +55,18 @@ class Table(Generic[D]):
         """Take a definition, here and wherever this table is included."""
         self.refuse_doubles(definition)
         for table in self.line():
-            table.by_name[definition.name] = definition
+            table.by_ident[definition.ident] = definition
 
     def tell(self, listener: Table[D]) -> None:
         """Have another table take what this one has and will have."""
-        for definition in self.by_name.values():
+        for definition in self.by_ident.values():
             listener.add(definition)
         self.listeners.append(listener)
+
+
+def _shown(ident: tuple[str, str]) -> str:
+    name, version = ident
+    return f"{name} and the version {version}" if version else name
 
 
 class App:
@@ -82,13 +88,28 @@ class App:
 
     @property
     def workflows(self) -> Mapping[str, Workflow]:
-        """The workflows by name, those of included Apps among them."""
-        return types.MappingProxyType(self._workflows.by_name)
+        """The workflows that new executions run, by name, those of included Apps too.
+
+        Of several versions the one declared last, whichever App it came with.
+        """
+        found: dict[str, Workflow] = {}
+        for workflow in self._workflows.by_ident.values():
+            known = found.setdefault(workflow.name, workflow)
+            if workflow.rank > known.rank:
+                found[workflow.name] = workflow
+        return types.MappingProxyType(found)
+
+    def versions(self, name: str) -> Mapping[str, Workflow]:
+        """Return what is declared under this name, by version, the oldest first."""
+        found = [w for w in self._workflows.by_ident.values() if w.name == name]
+        found.sort(key=lambda workflow: workflow.rank)
+        return types.MappingProxyType({w.version: w for w in found})
 
     @property
     def actions(self) -> Mapping[str, Action[..., Any]]:
         """The actions by name, those of included Apps among them."""
-        return types.MappingProxyType(self._actions.by_name)
+        actions = self._actions.by_ident.values()
+        return types.MappingProxyType({action.name: action for action in actions})
 
     def workflow(
         self,
@@ -96,6 +117,7 @@ class App:
         on: str | Iterable[str],
         name: str | None = None,
         version: str = "",
+        signals: str | Iterable[str] = (),
         result_ttl: float | timedelta | None = None,
     ) -> Callable[[F], F]:
         """Declare that events start this function; it stays what it is.
@@ -105,7 +127,10 @@ class App:
                 text, ``?`` and ``[seq]`` are one ASCII character, case matters.
             name: of the workflow, by default the function's. Two workflows may share
                 an event: both run.
-            version: stored on each execution that starts.
+            version: stored on each execution that starts. Functions of one name may
+                differ in it: new executions run the one declared last, the others
+                finish their own.
+            signals: names of the events that its executions may wait for.
             result_ttl: seconds or timedelta to keep a result, by default what the
                 setting ``RESULT_TTL_MS`` says.
 
@@ -123,6 +148,7 @@ class App:
                 rules.event_names(on, place),
                 rules.version(version, place),
                 rules.milliseconds(result_ttl, "result_ttl", place),
+                rules.signal_names(signals, place),
             )
             self._workflows.add(workflow)
             return fn
@@ -168,8 +194,8 @@ class App:
             raise DefinitionError(f"only an App can be included, not {other!r}")
         if other._workflows in self._workflows.line():
             raise DefinitionError(f"{self!r} and {other!r} can't include each other")
-        self._workflows.refuse_doubles(*other._workflows.by_name.values())
-        self._actions.refuse_doubles(*other._actions.by_name.values())
+        self._workflows.refuse_doubles(*other._workflows.by_ident.values())
+        self._actions.refuse_doubles(*other._actions.by_ident.values())
         other._workflows.tell(self._workflows)
         other._actions.tell(self._actions)
 
@@ -179,7 +205,7 @@ class App:
         Raises:
             DefinitionError: one can't be resolved, or has no JSON form.
         """
-        for workflow in self._workflows.by_name.values():
-            _ = workflow.accepts
-        for action in self._actions.by_name.values():
+        for workflow in self._workflows.by_ident.values():
+            _ = workflow.accepts, workflow.returns
+        for action in self._actions.by_ident.values():
             _ = action.returns

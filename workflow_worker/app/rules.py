@@ -12,12 +12,16 @@ import re
 import types
 from collections.abc import Callable, Iterable
 from datetime import timedelta
-from typing import Any, get_type_hints
+from typing import Any, TypeGuard, get_type_hints
 
+from workflow_worker import codec
 from workflow_worker.errors import DefinitionError
 
 _NAME = re.compile(r"[\w.-]{1,128}")
 """Names stand in Redis keys and execution ids, whose separators they must not hold."""
+
+_UNFIT = frozenset("*?[\0")
+"""Characters that the name of a signal can't have."""
 
 
 def plain_function(fn: object, role: str) -> str:
@@ -66,12 +70,17 @@ def name(given: object, fn: Callable[..., object], place: str) -> str:
         DefinitionError: it is no text, or holds what a name must not.
     """
     chosen = fn.__name__ if given is None else given
-    if not isinstance(chosen, str) or not _NAME.fullmatch(chosen):
+    if not is_name(chosen):
         raise DefinitionError(
             f"{place} can't be named {chosen!r}: a name is 1 to 128 letters, digits, "
             "dots, dashes and underscores"
         )
     return chosen
+
+
+def is_name(given: object) -> TypeGuard[str]:
+    """Tell whether a workflow or action may have this name."""
+    return isinstance(given, str) and _NAME.fullmatch(given) is not None
 
 
 def event_names(on: object, place: str) -> tuple[str, ...]:
@@ -87,6 +96,20 @@ def event_names(on: object, place: str) -> tuple[str, ...]:
     if not found:
         raise DefinitionError(f"{place} needs at least one event name in on=")
     return found
+
+
+def signal_names(signals: object, place: str) -> tuple[str, ...]:
+    """Return the names of ``signals=``, each once.
+
+    Raises:
+        DefinitionError: one is no plain name of an event.
+    """
+    names = [signals] if isinstance(signals, str) else signals
+    if not isinstance(names, Iterable):
+        raise DefinitionError(
+            f"{place} needs signals= an event name or several, not {signals!r}"
+        )
+    return tuple(dict.fromkeys(_signal_name(given, place) for given in names))
 
 
 def version(given: object, place: str) -> str:
@@ -140,6 +163,52 @@ def resolved(
         raise DefinitionError(
             f"{place} has the annotation {annotation!r}, which can't be resolved: {err}"
         ) from err
+
+
+def returned(fn: Callable[..., object], place: str, fault: str) -> Any:
+    """Return what a function's result is decoded to; Any where it doesn't say.
+
+    Args:
+        fn: the function.
+        place: its name, file and line.
+        fault: what is wrong with a type that has no JSON form, for the error.
+
+    Raises:
+        DefinitionError: the annotation can't be resolved or has no JSON form.
+    """
+    found = inspect.signature(fn).return_annotation
+    if found is inspect.Signature.empty:
+        return Any
+    annotation = codec.plain(resolved(fn, found, place))
+    try:
+        codec.require_type(annotation)
+    except TypeError as err:
+        raise DefinitionError(f"{place} {fault}: {err}") from err
+    return annotation
+
+
+def _signal_name(given: object, place: str) -> str:
+    # NUL separates names in a record; what begins with a slash is a child's result.
+    if (
+        not isinstance(given, str)
+        or not given
+        or given.startswith("/")
+        or not _UNFIT.isdisjoint(given)
+        or not _is_utf8(given)
+    ):
+        raise DefinitionError(
+            f"{place} needs in signals= names of events, without *, ? and [, not "
+            f"{given!r}"
+        )
+    return given
+
+
+def _is_utf8(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _event_name(given: object, place: str) -> str:

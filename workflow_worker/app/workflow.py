@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import itertools
 from collections.abc import Callable
 from typing import Any
 
@@ -15,6 +16,8 @@ from workflow_worker import codec
 from workflow_worker.app import rules
 from workflow_worker.errors import DefinitionError
 from workflow_worker.model import Event
+
+_declared = itertools.count()
 
 
 class Workflow:
@@ -27,6 +30,8 @@ class Workflow:
         on: names and patterns of the events that start it.
         version: stored on each execution; empty if there is none.
         result_ttl_ms: how long a result is kept; None for the setting's default.
+        signals: names of the events that its open executions may wait for.
+        rank: of two versions, the one declared later has the higher.
         takes_event: whether the function has a second parameter.
         what: its result, for errors.
         payload: what starts it, for errors.
@@ -40,6 +45,7 @@ class Workflow:
         on: tuple[str, ...],
         version: str = "",
         result_ttl_ms: int | None = None,
+        signals: tuple[str, ...] = (),
     ) -> None:
         self.fn = fn
         self.name = name
@@ -47,12 +53,29 @@ class Workflow:
         self.on = on
         self.version = version
         self.result_ttl_ms = result_ttl_ms
+        self.signals = signals
+        self.rank = next(_declared)
         self.takes_event = len(inspect.signature(fn).parameters) > 1
         self.what = f"result of workflow {name}"
         self.payload = f"payload for workflow {name}"
 
     def __repr__(self) -> str:
         return f"<Workflow {self.name}: {self.place}>"
+
+    @property
+    def ident(self) -> tuple[str, str]:
+        """What no other workflow may have: name and version."""
+        return self.name, self.version
+
+    @functools.cached_property
+    def returns(self) -> Any:
+        """What a parent's ``.result()`` gives; Any where the function says nothing.
+
+        Raises:
+            DefinitionError: the annotation can't be resolved or has no JSON form.
+        """
+        found = rules.returned(self.fn, self.place, "returns what can't be a result")
+        return Any if found is type(None) else found
 
     @functools.cached_property
     def accepts(self) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from workflow_worker.errors import (
     ActionFailed,
     ErrorCategory,
+    ExecutionFailed,
     RecoverableError,
     TransientError,
 )
@@ -12,7 +13,7 @@ from workflow_worker.errors import (
 
 def classify(error: BaseException) -> ErrorCategory:
     """Return what the error asks for; an unknown one asks for a person."""
-    if isinstance(error, ActionFailed):
+    if isinstance(error, (ActionFailed, ExecutionFailed)):
         return error.category
     if isinstance(error, TransientError):
         return ErrorCategory.TRANSIENT

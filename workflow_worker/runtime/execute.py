@@ -1,22 +1,18 @@
-"""From a task to a decision: runs the function from the top, and judges the end of it.
+"""From a task to a decision: runs the function from the top.
 
-Owns how each end of a function becomes a decision. Must never let an error of user
-code out: only :class:`ControlFlow` leaves, and then there is no decision.
+Must never let an error of user code out: only LeaseLost and Halted leave, and then
+there is no decision.
 """
 
 from __future__ import annotations
 
 from workflow_worker import codec
 from workflow_worker.app import App, Workflow
-from workflow_worker.app.action import enter, leave
-from workflow_worker.errors import (
-    ActionFailed,
-    ControlFlow,
-    InvalidPayload,
-    NonDeterminismError,
-)
+from workflow_worker.app.current import enter, leave
+from workflow_worker.errors import InvalidPayload
 from workflow_worker.model import Decision, Effects, Failure, Outcome, Task
-from workflow_worker.runtime import failure
+from workflow_worker.runtime import ends, failure
+from workflow_worker.runtime.catalog import Catalog
 from workflow_worker.runtime.context import Context
 from workflow_worker.runtime.run import Run
 
@@ -32,103 +28,81 @@ class Runner:
         DefinitionError: an annotation can't be resolved, or has no JSON form.
     """
 
-    __slots__ = ("_limit", "_workflows")
+    __slots__ = ("_catalog", "_limit")
 
     def __init__(self, app: App, *, max_payload_bytes: int) -> None:
-        app.check()
-        self._workflows = dict(app.workflows)
+        self._catalog = Catalog(app)
         self._limit = max_payload_bytes
 
-    def knows(self, workflow: str) -> bool:
-        """Tell whether the App declares a workflow of this name."""
-        return workflow in self._workflows
+    def knows(self, workflow: str, version: str | None = None) -> bool:
+        """Tell whether the App declares a workflow of this name.
+
+        Args:
+            workflow: its name.
+            version: the one needed; None for any.
+        """
+        versions = self._catalog.versions.get(workflow)
+        return versions is not None and (version is None or version in versions)
 
     def version_of(self, workflow: str) -> str:
-        """Return the version of a workflow this runner knows; empty if it has none."""
-        return self._workflows[workflow].version
+        """Return the version with which new executions of a known workflow begin."""
+        return self._catalog.current[workflow].version
 
     def run(self, task: Task, effects: Effects) -> Decision:
         """Run the task's function in this thread and say what came of it.
 
         Args:
-            task: what to run; its workflow must be one this runner knows.
-            effects: how the run reaches clock and journal. What its methods raise
-                besides ControlFlow counts as the workflow's own error.
+            task: what to run; its workflow, in the version that its record names, must
+                be one this runner knows.
+            effects: how the run reaches clock and journal, from any thread. What its
+                methods raise besides ControlFlow counts as the workflow's own error.
 
         Raises:
             LeaseLost: another worker owns the execution now.
             Halted: the worker is ending.
         """
-        workflow = self._workflows[task.workflow]
+        record = task.record
+        if record is None or record.version is None:
+            workflow = self._catalog.current[task.workflow]
+        else:
+            workflow = self._catalog.versions[task.workflow][record.version]
         if task.event is None:
             return _refused(workflow, task, failure.of_entry(task.defect))
         try:
-            run = Run(task, task.event, effects, self._limit)
+            run = Run(task, task.event, workflow, effects, self._catalog, self._limit)
+            if record is not None or task.inbox:
+                run.bring()
         except InvalidPayload as error:
             return _refused(workflow, task, failure.of_workflow(error, 1))
         outer = enter(run)
         try:
-            result = _result(workflow, run, self._limit)
-        except ControlFlow:
-            raise
+            result, data = _to_the_end(run)
         except BaseException as error:  # noqa: BLE001 - user code may raise anything
-            return _failed(workflow, run, error)
+            return ends.judged(run, error)
         finally:
             leave(run, outer)
-        return Decision(
-            Outcome.COMPLETED,
-            result,
-            None,
-            run.state,
-            tuple(run.emits),
-            run.history.pending,
-            run.history.durable,
-            workflow.result_ttl_ms,
-            workflow.version,
-        )
+        return ends.decision(run, Outcome.COMPLETED, data, result)
 
 
-def _result(workflow: Workflow, run: Run, limit: int) -> bytes | None:
-    """Run the function to its end, and encode what it returns."""
-    fn, context = workflow.fn, Context(run)
-    value = (
-        fn(context, _argument(workflow, run)) if workflow.takes_event else fn(context)
-    )
+def _to_the_end(run: Run) -> tuple[bytes | None, bytes | None]:
+    """Run the function to its end; return its result and its data, encoded."""
+    workflow, context = run.workflow, Context(run)
+    if workflow.takes_event:
+        value = workflow.fn(context, _argument(workflow, run))
+    else:
+        value = workflow.fn(context)
     # A function that swallowed what stopped it has not come to its own end.
-    if run.stop is not None:
-        raise run.stop
-    run.history.finish()
+    run.finish()
+    data = None if run.data is None else ends.encoded(run.data)
     if value is None:
-        return None
-    return codec.encode(value, workflow.what, max_bytes=limit)
+        return None, data
+    return codec.encode(value, workflow.what, max_bytes=run.limit), data
 
 
 def _argument(workflow: Workflow, run: Run) -> object:
     if workflow.accepts is None:
         return run.event
     return codec.convert(run.event.payload, workflow.accepts, workflow.payload)
-
-
-def _failed(workflow: Workflow, run: Run, error: BaseException) -> Decision:
-    """Judge an exception; a failed run publishes nothing and keeps its journal."""
-    if isinstance(run.stop, ControlFlow):
-        raise run.stop from error
-    if run.stop is not None:
-        error = run.stop
-    record = run.recorded(error)
-    if isinstance(error, ActionFailed) and record is not None:
-        why = failure.of_action(error, record)
-    else:
-        why = failure.of_workflow(error, run.attempt)
-    diverged = isinstance(error, NonDeterminismError)
-    return Decision(
-        Outcome.FAILED,
-        failure=why,
-        state=None if diverged else run.state,
-        entries=run.history.pending,
-        journaled=run.history.durable,
-        version=workflow.version,
-    )
 
 
 def _refused(workflow: Workflow, task: Task, why: Failure) -> Decision:
@@ -138,4 +112,5 @@ def _refused(workflow: Workflow, task: Task, why: Failure) -> Decision:
         failure=why,
         journaled=len(task.journal),
         version=workflow.version,
+        signals=bool(workflow.signals),
     )

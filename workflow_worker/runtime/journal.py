@@ -11,6 +11,28 @@
 ``ordinal`` counts what the function asks for, in program order, from 1. Fields at
 their default are left out: ``result`` null, ``attempt`` 1, ``format`` 1.
 
+=========  =================================  ==========================================
+kind       name                               result
+=========  =================================  ==========================================
+action     of the action                      what it returned
+emit       of the event                       null
+wait       the awaited names, ``a|b``         the event as an object; null: timed out
+sleep      empty                              null
+start      of the workflow of the child       null
+result     ``/`` and the mark of the child    status, result, error_type, message,
+                                              category; null: timed out
+now        empty                              ms since the epoch
+random     empty                              the number
+uuid       empty                              its text
+undo       of the action                      what it returned
+patch      its id                             null
+refused    of an inbox item                   the fields of what could not be decoded
+=========  =================================  ==========================================
+
+``patch`` and ``refused`` are not counted: their ordinal is the last one asked for.
+``undo`` goes on counting where the function ended. State, data and compensations have
+no entries, for a replay makes them again.
+
 Journals outlive deploys, so this only grows: a field may be added with a default that
 old entries mean; a change of what a field means takes the next ``format``. A reader
 refuses a format above its own. Must never hold more than the format.
@@ -26,6 +48,36 @@ FORMAT = 1
 
 ACTION = "action"
 EMIT = "emit"
+WAIT = "wait"
+SLEEP = "sleep"
+START = "start"
+RESULT = "result"
+NOW = "now"
+RANDOM = "random"
+UUID = "uuid"
+UNDO = "undo"
+PATCH = "patch"
+REFUSED = "refused"
+
+NULL = msgspec.Raw(b"null")
+
+
+class ChildResult(msgspec.Struct, frozen=True, omit_defaults=True):
+    """How a child ended, as ``result`` entries hold it.
+
+    Attributes:
+        status: completed, failed or cancelled.
+        result: encoded JSON of what it returned.
+        error_type: qualified name of the exception's class, if it failed.
+        message: text of the exception.
+        category: how it was classified.
+    """
+
+    status: str
+    result: msgspec.Raw = NULL
+    error_type: str = ""
+    message: str = ""
+    category: ErrorCategory = ErrorCategory.PERMANENT
 
 
 class RecordedError(msgspec.Struct, frozen=True):
@@ -52,7 +104,7 @@ class Entry(msgspec.Struct, frozen=True, omit_defaults=True):
     Attributes:
         ordinal: its place in program order, from 1.
         kind: what it was.
-        name: of the action or event.
+        name: of the action, event or workflow; see above.
         result: encoded JSON; null where there is an error.
         error: set if it failed.
         started_ms: wall clock in ms since the epoch.
@@ -64,7 +116,7 @@ class Entry(msgspec.Struct, frozen=True, omit_defaults=True):
     ordinal: int
     kind: str
     name: str
-    result: msgspec.Raw = msgspec.Raw(b"null")
+    result: msgspec.Raw = NULL
     error: RecordedError | None = None
     started_ms: int = 0
     duration_ms: float = 0.0

@@ -7,44 +7,104 @@ stored in another order than that of the program.
 
 from __future__ import annotations
 
+import threading
+
 from workflow_worker.errors import NonDeterminismError
-from workflow_worker.model import Effects
+from workflow_worker.model import Appender, Effects
 from workflow_worker.runtime import journal
 from workflow_worker.runtime.journal import Entry
 
-_NOTHING: dict[int, Entry] = {}
-"""Shared by all executions without a past, and never written to."""
+_BUFFERED = frozenset({journal.EMIT, journal.START})
+"""What leaves no entry before the commit that carries it out."""
+
+
+class Past:
+    """What is recorded, ready to be looked up.
+
+    Attributes:
+        entries: by ordinal, what the function asked for.
+        undos: by ordinal, the compensations that ran after its end.
+        patches: by id, the ordinal from which on a patch is taken.
+        last: ordinal up to which an earlier run is known to have come.
+    """
+
+    __slots__ = ("entries", "last", "patches", "undos")
+
+    def __init__(self, stored: tuple[bytes, ...] = ()) -> None:
+        self.entries: dict[int, Entry] = {}
+        self.undos: dict[int, Entry] = {}
+        self.patches: dict[str, int] = {}
+        for entry in map(journal.decode, stored):
+            if entry.kind == journal.UNDO:
+                self.undos[entry.ordinal] = entry
+            elif entry.kind == journal.PATCH:
+                since = self.patches.get(entry.name, entry.ordinal)
+                self.patches[entry.name] = min(since, entry.ordinal)
+            elif entry.kind != journal.REFUSED:
+                self.entries[entry.ordinal] = entry
+        self.last = max(self.entries, default=0)
+        if self.undos:
+            # The function came to its end right before: so far it is not to turn off.
+            self.last = max(self.last, min(self.undos) - 1)
+
+
+_NO_PAST = Past()
+"""Shared by all executions without one, and never written to."""
 
 
 class History:
     """The recorded entries of one execution and the place of a run in them.
 
+    Args:
+        stored: the encoded entries.
+        cancel: an operator asked for the end already.
+
     Attributes:
         ordinal: what the function asked for last; 0 before anything.
         durable: how many entries are stored.
         pending: encoded entries that are not stored yet, in order.
+        cancel: an operator asked for the end of the execution.
     """
 
-    __slots__ = ("_last", "_recorded", "durable", "ordinal", "pending")
+    # Most executions keep these defaults, and most runs never change one.
+    ordinal = 0
+    durable = 0
+    pending: tuple[bytes, ...] = ()
+    cancel = False
+    _consumed: tuple[str, ...] = ()
+    _past = _NO_PAST
+    _patches: dict[str, int] = _NO_PAST.patches
+    _last = 0
+    _lock: threading.Lock | None = None
+    """Guards pending, consumed and durable; held over an append, so that there is one
+    at a time. Made with the first step."""
 
-    def __init__(self, stored: tuple[bytes, ...]) -> None:
-        self.ordinal = 0
-        self.durable = len(stored)
-        self.pending: tuple[bytes, ...] = ()
-        self._recorded = _NOTHING
-        self._last = 0
+    def __init__(self, stored: tuple[bytes, ...], cancel: bool = False) -> None:
+        if cancel:
+            self.cancel = True
         if stored:
-            entries = map(journal.decode, stored)
-            self._recorded = {entry.ordinal: entry for entry in entries}
-            self._last = max(self._recorded)
+            self.durable = len(stored)
+            self._past = Past(stored)
+            self._patches = self._past.patches
+            self._last = self._past.last
 
     @property
     def replaying(self) -> bool:
         """Whether the function is still among what an earlier run recorded."""
         return self.ordinal < self._last
 
-    def step(self, kind: str, name: str) -> Entry | None:
+    @property
+    def fresh(self) -> bool:
+        """Whether no earlier run is known to have come to the step at hand."""
+        return self.ordinal > self._last
+
+    def step(self, kind: str, name: str, *, in_line: bool = True) -> Entry | None:
         """Count one thing the function asks for, and return what came of it before.
+
+        Args:
+            kind: what it is.
+            name: as in the journal.
+            in_line: the function goes on only when this is done.
 
         Returns:
             The recorded entry; None if this is to be done now.
@@ -52,49 +112,124 @@ class History:
         Raises:
             NonDeterminismError: the journal has something else here.
         """
+        if self._lock is None:
+            self._lock = threading.Lock()
         self.ordinal += 1
         if self.ordinal > self._last:
+            if self._past.undos:
+                self._expect_no_undo(_named(kind, name))
             return None
-        entry = self._recorded.get(self.ordinal)
+        entry = self._past.entries.get(self.ordinal)
         if entry is None:
-            # An emit leaves no entry before its commit; an action that was called in
-            # line can't have been overtaken by what came after it.
-            if kind == journal.EMIT:
+            # What the function did not wait for may have been overtaken by what came
+            # after it; what it called in line can't have been.
+            if kind in _BUFFERED or not in_line:
                 return None
-            raise _diverged(self.ordinal, "no action", f"{kind} {name}")
+            raise _diverged(self.ordinal, f"no {kind}", _named(kind, name))
         if entry.kind != kind or entry.name != name:
-            raise _diverged(self.ordinal, _shown(entry), f"{kind} {name}")
+            raise _diverged(self.ordinal, _shown(entry), _named(kind, name))
         return entry
 
-    def finish(self) -> None:
-        """Require that the function, which has returned, used up its journal.
+    def finish(self, end: str = "the end of the workflow") -> None:
+        """Require that the function, which came to an end, used up its journal.
 
         Raises:
-            NonDeterminismError: it returned before something it once did.
+            NonDeterminismError: it did so before something it once did.
         """
         if self.replaying:
-            left = [ordinal for ordinal in self._recorded if ordinal > self.ordinal]
-            first = self._recorded[min(left)]
-            raise _diverged(first.ordinal, _shown(first), "the end of the workflow")
+            left = [ordinal for ordinal in self._past.entries if ordinal > self.ordinal]
+            if left:
+                first = self._past.entries[min(left)]
+                raise _diverged(first.ordinal, _shown(first), end)
+        if self._past.undos:
+            self._expect_no_undo(end)
 
-    def add(self, entry: Entry) -> None:
-        """Keep a new entry until it is stored."""
-        self.pending += (journal.encode(entry),)
+    def undo(self, name: str) -> Entry | None:
+        """Count one compensation, and return what came of it before.
 
-    def store(self, effects: Effects) -> None:
-        """Make everything the function has seen durable.
+        Raises:
+            NonDeterminismError: an earlier run did another one here.
+        """
+        self.ordinal += 1
+        entry = self._past.undos.get(self.ordinal)
+        if entry is not None and entry.name != name:
+            raise _diverged(self.ordinal, _shown(entry), _named(journal.UNDO, name))
+        return entry
+
+    def patched(self, patch: str) -> bool | None:
+        """Tell whether the function took the path of a patch here; None: undecided."""
+        since = self._patches.get(patch)
+        if since is not None:
+            return since <= self.ordinal
+        return False if self.replaying else None
+
+    def patch(self, patch: str) -> None:
+        """Note that from here on the function takes the path of a patch."""
+        self._patches = self._patches | {patch: self.ordinal}
+
+    def add(self, entry: Entry, effects: Effects, consumes: str = "") -> None:
+        """Keep a new entry until it is stored; from any thread once steps were taken.
+
+        Args:
+            entry: what came of a step.
+            effects: who is told that something waits to be stored.
+            consumes: name of the inbox item whose content this is; empty for none.
+        """
+        if self._lock is None:
+            self._lock = threading.Lock()
+        with self._lock:
+            first = not self.pending
+            self.pending += (journal.encode(entry),)
+            self._consumed += (consumes,)
+        if first:
+            effects.unsaved(self)
+
+    def store(self, appender: Appender, /) -> None:
+        """Make everything the function has seen durable; from any thread.
 
         Raises:
             LeaseLost: another worker owns the execution now.
         """
-        if self.pending:
-            effects.append(self.pending, self.durable)
-            self.durable += len(self.pending)
-            self.pending = ()
+        # What this thread has seen is either stored or still pending, so that looking
+        # without the lock is enough.
+        if not self.pending or self._lock is None:
+            return
+        with self._lock:
+            if self.pending:
+                if appender.append(self.pending, self.durable, self._consuming()):
+                    self.cancel = True
+                self.durable += len(self.pending)
+                self.pending = self._consumed = ()
+
+    def take(self) -> tuple[tuple[bytes, ...], tuple[str, ...], int]:
+        """Return for a commit what is pending, what it consumes, and what is durable.
+
+        Nothing is pending afterwards: whoever would store it comes too late.
+        """
+        if self._lock is None:
+            return (), (), self.durable
+        with self._lock:
+            taken = self.pending, self._consuming(), self.durable
+            self.pending = self._consumed = ()
+        return taken
+
+    def _consuming(self) -> tuple[str, ...]:
+        return self._consumed if any(self._consumed) else ()
+
+    def _expect_no_undo(self, now: str) -> None:
+        # An end by cancel comes right where it came before; any other end is an error
+        # that this replay should have met by now.
+        if not (self.cancel and self.ordinal >= self._last):
+            first = self._past.undos[min(self._past.undos)]
+            raise _diverged(first.ordinal, _shown(first), now)
 
 
 def _shown(entry: Entry) -> str:
-    return f"{entry.kind} {entry.name}"
+    return _named(entry.kind, entry.name)
+
+
+def _named(kind: str, name: str) -> str:
+    return f"{kind} {name}" if name else kind
 
 
 def _diverged(ordinal: int, then: str, now: str) -> NonDeterminismError:

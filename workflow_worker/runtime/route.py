@@ -29,12 +29,16 @@ _CLASSES = {
 
 
 def table(app: App) -> tuple[Route, ...]:
-    """Return what each workflow of the App wants, in order of their names."""
+    """Return what each workflow of the App wants, in order of their names.
+
+    Events start the current version alone; signals are for the executions of any.
+    """
     return tuple(
         Route(
             workflow.name,
             names=tuple(name for name in workflow.on if not _is_pattern(name)),
             patterns=tuple(map(lua_pattern, filter(_is_pattern, workflow.on))),
+            signals=_signals(app, workflow.name),
         )
         for _, workflow in sorted(app.workflows.items())
     )
@@ -47,6 +51,11 @@ def lua_pattern(pattern: str) -> str:
     character, never for a longer one.
     """
     return f"^{''.join(map(_translated, _PIECES.finditer(pattern)))}$"
+
+
+def _signals(app: App, workflow: str) -> tuple[str, ...]:
+    versions = app.versions(workflow).values()
+    return tuple(dict.fromkeys(name for one in versions for name in one.signals))
 
 
 def _is_pattern(name: str) -> bool:

@@ -1,187 +1,208 @@
-"""One run of one execution: what its function asks for, in program order.
+"""One run of one execution: its actions, and what its commit is to carry out.
 
-Owns the rule "seen is durable": no action starts before every result the function has
-seen is stored. Must never let user code swallow the end of a run: what stopped it is
-raised again at every further step.
+Owns what a run leaves behind besides its journal: state, events, children, data and
+compensations. Must never do any of it: that is the commit's.
 """
 
 from __future__ import annotations
 
-from typing import TypeVar
-
-import msgspec
+from typing import Any, NoReturn
 
 from workflow_worker import codec
-from workflow_worker.app import Action
+from workflow_worker.app.current import Callee
+from workflow_worker.app.future import Future
 from workflow_worker.errors import (
     ActionFailed,
-    ControlFlow,
+    Cancelled,
+    Continued,
     InvalidPayload,
     NonDeterminismError,
-    OutsideWorkflowError,
+    Suspended,
 )
-from workflow_worker.model import Effects, Emission, Event, Task
-from workflow_worker.runtime import failure
-from workflow_worker.runtime.journal import ACTION, EMIT, Entry, RecordedError
-from workflow_worker.runtime.replay import History
+from workflow_worker.model import Child, Emission, Item, Wait
+from workflow_worker.runtime import baggage
+from workflow_worker.runtime.acting import Done, perform
+from workflow_worker.runtime.baggage import Undo
+from workflow_worker.runtime.futures import Recorded, Submitted
+from workflow_worker.runtime.journal import ACTION, EMIT, RecordedError
+from workflow_worker.runtime.steps import VOID, Steps
 
-R = TypeVar("R")
 
-
-class Run:
+class Run(Steps):
     """What one run has done so far and may still do.
 
     Attributes:
-        task: what is run.
-        event: what started it.
-        history: what is recorded, and where in it the function is.
         state: the business state, None if the function never set it. It starts empty
             in every run: one left by an earlier run would not be there on replay.
         emits: events to publish with the commit.
-        stop: what ended the run from our side, if anything did.
+        children: executions to start with the commit.
+        notes: of both, ordinal, kind and name for the journal.
+        data: of ``ctx.data``; None if it was never touched.
+        undos: registered compensations, in order.
+        inbox: what was sent to the execution and is not consumed.
+        wait: what the run was suspended for.
+        payload: what it continues with, encoded.
     """
 
-    __slots__ = (
-        "_acting",
-        "_effects",
-        "_failed",
-        "_limit",
-        "emits",
-        "event",
-        "history",
-        "state",
-        "stop",
-        "task",
-    )
+    # What is rarely used costs the many runs nothing that don't use it.
+    state: str | None = None
+    emits: tuple[Emission, ...] = ()
+    children: tuple[Child, ...] = ()
+    notes: tuple[tuple[int, str, str], ...] = ()
+    data: dict[str, Any] | None = None
+    undos: tuple[Undo, ...] = ()
+    inbox: tuple[Item, ...] = ()
+    wait: Wait | None = None
+    payload = b""
+    _flight: tuple[Submitted[Any], ...] = ()
+    _failed: tuple[tuple[Exception, int, RecordedError | None], ...] = ()
 
-    def __init__(self, task: Task, event: Event, effects: Effects, limit: int) -> None:
-        self.task = task
-        self.event = event
-        self.history = History(task.journal)
-        self.state: str | None = None
-        self.emits: list[Emission] = []
-        self.stop: ControlFlow | NonDeterminismError | None = None
-        self._effects = effects
-        self._limit = limit
-        self._acting = False
-        self._failed: list[tuple[ActionFailed, RecordedError]] = []
+    def bring(self) -> None:
+        """Begin with what was sent, and with what a continued execution left.
 
-    @property
-    def attempt(self) -> int:
-        """Which try of the workflow this is, from 1."""
-        return self.task.record.attempt if self.task.record else 1
+        Raises:
+            InvalidPayload: that is damaged.
+        """
+        task = self.task
+        self.inbox = task.inbox
+        if task.record is not None and task.record.base:
+            brought = baggage.unpack(task.record.base)
+            self.data, self.undos = brought.data, brought.undo
 
     def call(
-        self,
-        action: Action[..., R],
-        args: tuple[object, ...],
-        kwargs: dict[str, object],
-    ) -> R:
+        self, action: Callee, args: tuple[object, ...], kwargs: dict[str, object]
+    ) -> Any:
         """Return an action's result, from the journal or by running it now.
 
         Raises:
             ActionFailed: it failed, now or in the run that recorded it.
             InvalidPayload: its result is not what it is annotated with.
         """
-        if self._acting:
-            return action.fn(*args, **kwargs)
-        entry, cause = self._step(ACTION, action.name), None
-        if entry is None:
-            entry, cause = self._act(action, args, kwargs)
-        if entry.error is not None:
-            raise self._failure(entry, entry.error) from cause
-        result: R = codec.decode(entry.result, action.returns, action.what)
-        return result
+        entry = self.step(ACTION, action.name)
+        if entry is not None:
+            return self._outcome(action, (entry, None))
+        return self._outcome(action, self._act(action, args, kwargs))
 
-    def emit(self, name: str, payload: object, key: str | None) -> None:
-        """Publish an event with the commit that completes this execution."""
-        self._require_workflow("emit")
+    def submit(
+        self, action: Callee, args: tuple[object, ...], kwargs: dict[str, object]
+    ) -> Future[Any]:
+        """Return the future of an action, which runs on another thread if it has to."""
+
+        def read(done: Done) -> Any:
+            return self._outcome(action, done)
+
+        entry = self.step(ACTION, action.name, in_line=False)
+        if entry is not None:
+            return Recorded(self, read, (entry, None))
+        future = Submitted(self, read, action, args, kwargs, self.history.ordinal)
+        self.effects.beside(future.work)
+        self._flight += (future,)
+        return future
+
+    def emit(self, name: str, payload: object, key: str | None, delay_ms: int) -> None:
+        """Publish an event with the commit of this run."""
         if not codec.require_text(name, "the name of an emitted event"):
             raise InvalidPayload("an emitted event needs a name")
         what = f"payload of emitted event {name}"
-        emission = Emission(
-            name,
-            codec.encode_object(payload, what, max_bytes=self._limit),
-            codec.require_text(key or "", f"key of emitted event {name}"),
-        )
-        if self._step(EMIT, name) is None:
-            self.emits.append(emission)
+        data = codec.encode_object(payload, what, max_bytes=self.limit)
+        key = codec.require_text(key or "", f"key of emitted event {name}")
+        if self.step(EMIT, name) is not None:
+            return
+        # A delayed event gets no id from the stream, so it brings one.
+        ordinal, event_id = self.history.ordinal, ""
+        if delay_ms:
+            event_id = f"{self.task.execution_id}:{self.mark(ordinal)}"
+        emission = Emission(name, data, key, delay_ms, event_id)
+        self.emits += (emission,)
+        self.notes += ((ordinal, EMIT, name),)
 
     def set_state(self, state: str) -> None:
         """Set the business state that operators see."""
-        self._require_workflow("set_state")
+        self.require_open()
         self.state = codec.require_text(state, "state")
 
-    def recorded(self, error: BaseException) -> RecordedError | None:
-        """Return the record of the action's failure, if the error is one."""
-        for raised, record in self._failed:
-            if raised is error:
-                return record
-        return None
+    def suspend(self, wait: Wait) -> NoReturn:
+        """End the run until what it waits for is there."""
+        self.wait = wait
+        self.stop = Suspended()
+        raise self.stop
 
-    def _require_workflow(self, what: str) -> None:
-        # An action does not run again on replay, so neither would this.
-        if self._acting:
-            raise OutsideWorkflowError(f"ctx.{what} can't be used inside an action")
+    def continue_as_new(self, payload: object) -> NoReturn:
+        """End the run; the execution begins again with this payload."""
+        what = f"payload to continue {self.task.workflow} with"
+        data = codec.encode_object(payload, what, max_bytes=self.limit)
+        self.require_open()
+        self._come_to("continue_as_new")
+        self.payload = data
+        self.stop = Continued()
+        raise self.stop
 
-    def _step(self, kind: str, name: str) -> Entry | None:
+    def finish(self) -> None:
+        """Require that the function, which returned, really came to its end.
+
+        Raises:
+            ControlFlow: what had stopped it, and the function swallowed; or a cancel.
+            NonDeterminismError: it returned before something it once did.
+        """
+        if self._flight:
+            self.join()
         if self.stop is not None:
             raise self.stop
+        if self.history.durable or self.history.cancel:
+            self._come_to("the end of the workflow")
+
+    def join(self) -> None:
+        """Wait for every action that was submitted; on a void run only what began."""
+        for future in self._flight:
+            if isinstance(self.stop, VOID):
+                future.drop()
+            else:
+                future.settle()
+        self._flight = ()
+
+    def note_failure(
+        self, error: Exception, ordinal: int, record: RecordedError | None = None
+    ) -> None:
+        """Remember which step an error, now raised in the function, comes from."""
+        self._failed += ((error, ordinal, record),)
+
+    def failed_step(self, error: BaseException) -> tuple[int, RecordedError | None]:
+        """Return the step an error comes from, 0 if none; and an action's record."""
+        for raised, ordinal, record in self._failed:
+            if raised is error:
+                return ordinal, record
+        return 0, None
+
+    def _come_to(self, end: str) -> None:
         try:
-            return self.history.step(kind, name)
+            self.history.finish(end)
         except NonDeterminismError as stop:
             self.stop = stop
             raise
+        if self.history.cancel:
+            self.stop = Cancelled()
+            raise self.stop
 
     def _act(
-        self,
-        action: Action[..., R],
-        args: tuple[object, ...],
-        kwargs: dict[str, object],
-    ) -> tuple[Entry, BaseException | None]:
-        """Run an action and keep what came of it; with the exception it raised."""
+        self, action: Callee, args: tuple[object, ...], kwargs: dict[str, object]
+    ) -> Done:
+        """Run an action in this thread and keep what came of it."""
         try:
-            self.history.store(self._effects)
-            entry, cause = self._timed(action, args, kwargs)
-        except ControlFlow as stop:
-            self.stop = stop
+            self.history.store(self.effects)
+            if self.history.cancel:
+                self.cancel()
+            done = perform(self, action, args, kwargs, self.history.ordinal)
+        except VOID as stop:
+            self.halt(stop)
             raise
-        self.history.add(entry)
-        return entry, cause
+        self.history.add(done[0], self.effects)
+        return done
 
-    def _timed(
-        self,
-        action: Action[..., R],
-        args: tuple[object, ...],
-        kwargs: dict[str, object],
-    ) -> tuple[Entry, BaseException | None]:
-        effects = self._effects
-        started_ms, start = effects.now_ms(), effects.monotonic()
-        result, error, cause = b"null", None, None
-        effects.acting(action.name)
-        try:
-            self._acting = True
-            value = action.fn(*args, **kwargs)
-            result = codec.encode(value, action.what, max_bytes=self._limit)
-        except ControlFlow:
-            raise
-        except BaseException as raised:  # noqa: BLE001 - a record of whatever it was
-            error, cause = failure.record(raised), raised
-        finally:
-            self._acting = False
-            effects.acting("")
-        entry = Entry(
-            ordinal=self.history.ordinal,
-            kind=ACTION,
-            name=action.name,
-            result=msgspec.Raw(result),
-            error=error,
-            started_ms=started_ms,
-            duration_ms=round((effects.monotonic() - start) * 1000, 3),
-        )
-        return entry, cause
-
-    def _failure(self, entry: Entry, record: RecordedError) -> ActionFailed:
+    def _outcome(self, action: Callee, done: Done) -> Any:
+        entry, cause = done
+        if entry.error is None:
+            return codec.decode(entry.result, action.returns, action.what)
+        record = entry.error
         error = ActionFailed(
             entry.name,
             record.type,
@@ -190,5 +211,5 @@ class Run:
             entry.attempt,
             record.bases,
         )
-        self._failed.append((error, record))
-        return error
+        self.note_failure(error, entry.ordinal, record)
+        raise error from cause

@@ -190,7 +190,7 @@ def test_dev_keeps_the_log_level_that_is_set(monkeypatch: pytest.MonkeyPatch) ->
 
 def test_the_server_of_the_extra_is_found_without_its_package() -> None:
     code = (
-        "import sys; from workflow_worker.cli.embedded import find_server\n"
+        "import sys; from workflow_worker.embedded import find_server\n"
         "print(find_server(), [m for m in sys.modules if 'valkey' in m])"
     )
     done = process(code=code)
