@@ -12,6 +12,7 @@ import dataclasses
 import functools
 import math
 import re
+import uuid
 from collections.abc import Iterable, Sequence
 from typing import Any, Never, NoReturn, is_typeddict
 
@@ -19,6 +20,9 @@ import msgspec
 
 from workflow_worker.errors import InvalidPayload, qualified_name
 from workflow_worker.model import Event, Json
+
+UUID = uuid.UUID
+"""For ``runtime/``, which must not have the module: it could make random ones."""
 
 _LATEST_MS = 253_402_300_799_999
 """End of the year 9999, the last instant a datetime can show."""

@@ -13,13 +13,13 @@ import pytest
 import redis
 
 from tests.servers import wait_until
-from workflow_worker.cli.embedded import EmbeddedServer
+from workflow_worker.embedded import EmbeddedServer
 from workflow_worker.errors import Unavailable
 
 HOLD = """
 import sys
 from workflow_worker import log
-from workflow_worker.cli.embedded import EmbeddedServer
+from workflow_worker.embedded import EmbeddedServer
 log.configure("info", "text", role="master")
 with EmbeddedServer() as server:
     print(server.pid, server.url, flush=True)

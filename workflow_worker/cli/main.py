@@ -24,6 +24,7 @@ COMMANDS = {
     "dev": "run it for development: reload, debug logs, a server of its own",
     "demo": "show an order workflow end to end, and check every number",
     "publish": "publish events",
+    "executions": "list and show what runs or ran; signal, cancel or retry it",
     "health": "ask a running service how it is",
     "config": "show each setting and where it came from",
 }
@@ -59,7 +60,7 @@ class Commands(click.Group):
         try:
             return super().invoke(ctx)
         except WorkflowWorkerError as error:
-            click.echo(f"wfworker: {_sentence(error)}", err=True)
+            click.echo(f"wfworker: {sentence(error)}", err=True)
             ctx.exit(status_of(error))
         except OSError as error:
             if error.errno != errno.ENOSPC:
@@ -75,7 +76,8 @@ def status_of(error: WorkflowWorkerError) -> int:
     return UNREACHABLE if isinstance(error, Unavailable) else FAILED
 
 
-def _sentence(error: WorkflowWorkerError) -> str:
+def sentence(error: WorkflowWorkerError) -> str:
+    """Return an error as one line for people."""
     return " ".join(str(error).split()) or type(error).__name__
 
 
@@ -84,6 +86,7 @@ EXAMPLES = examples(
     "wfworker dev --app orders:app                develop, with a server of its own",
     "wfworker start --app orders:app --workers 4  run the service",
     "wfworker publish order.placed '{}' --key o-1",
+    "wfworker executions list --status failed",
     "wfworker health",
 )
 

@@ -6,6 +6,7 @@ flag, a variable and a line of ``.env`` are refused in the same words.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -47,3 +48,22 @@ def examples(*lines: str) -> str:
 def json_option(command: F) -> F:
     """Add ``--json`` to a command that reads."""
     return click.option("--json", "as_json", is_flag=True, help="Print JSON.")(command)
+
+
+LONGEST = 100 * 365 * 86_400
+"""Seconds; about 100 years."""
+
+
+def seconds(text: str) -> float:
+    """Read a duration, as the type of an option.
+
+    Raises:
+        BadParameter: it is none, or longer than about 100 years.
+    """
+    try:
+        found = float(text)
+    except ValueError:
+        found = math.nan
+    if not 0 <= found <= LONGEST:
+        raise click.BadParameter(f"{text!r} is no number of seconds from 0.")
+    return found

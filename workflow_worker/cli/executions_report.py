@@ -1,0 +1,124 @@
+"""Executions as text for people: a table, or one of them with its history.
+
+Owns what is cut: whoever wants all of it asks for JSON. Must not pass on characters
+that move a terminal's cursor; names and values come from anybody.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from workflow_worker.clock import timestamp
+
+if TYPE_CHECKING:
+    from workflow_worker.client import Execution, HistoryEntry
+
+WIDEST = 40
+"""Characters of a cell."""
+LONGEST = 120
+"""Characters of a value."""
+SECOND_MS = 1000
+
+Row = tuple[str, ...]
+
+
+def as_table(found: list[Execution]) -> str:
+    """Return executions as aligned columns, one a line."""
+    rows: list[Row] = [("ID", "WORKFLOW", "KEY", "STATUS", "STATE", "UPDATED")]
+    rows += (
+        (
+            plain(each.id),  # whole: it is what other commands want
+            cut(each.workflow, WIDEST),
+            cut(each.key, WIDEST),
+            each.status,
+            cut(each.state, WIDEST),
+            stamp(each.updated_at),
+        )
+        for each in found
+    )
+    return "\n".join(aligned(rows))
+
+
+def as_text(found: Execution) -> str:
+    """Return an execution as lines of what it is, then one for each thing it did."""
+    lines = aligned([(f"{name}:", text) for name, text in _header(found) if text])
+    history = [_step(entry) for entry in found.history]
+    return "\n".join([*lines, *([""] if history else []), *aligned(history)])
+
+
+def _header(found: Execution) -> Iterator[tuple[str, str]]:
+    yield "id", plain(found.id)
+    yield "workflow", plain(f"{found.workflow} {found.version}".rstrip())
+    yield "key", plain(found.key)
+    attempt = f", attempt {found.attempt}" if found.attempt > 1 else ""
+    yield "status", found.status + attempt
+    yield "state", plain(found.state)
+    yield "started", stamp(found.started_at)
+    yield "updated", stamp(found.updated_at)
+    yield "waits for", plain(", ".join(found.waiting_for))
+    yield "due", stamp(found.due_at) if found.due_at else ""
+    yield "parent", plain(found.parent)
+    yield "data", value(found.data) if found.data else ""
+    yield "result", value(found.result) if found.status == "completed" else ""
+    yield "error", failure(found.error)
+
+
+def _step(entry: HistoryEntry) -> Row:
+    return (
+        str(entry.ordinal),
+        plain(entry.kind),
+        cut(entry.name, WIDEST),
+        stamp(entry.started_at) if entry.started_at else "",
+        duration(entry.duration_ms),
+        f"attempt {entry.attempt}" if entry.attempt > 1 else "",
+        failure(entry.error) or value(entry.result),
+    )
+
+
+def failure(error: dict[str, str] | None) -> str:
+    """Return an error in one line; empty for none."""
+    if error is None:
+        return ""
+    category = f" ({error['category']})" if error.get("category") else ""
+    return cut(f"{error.get('type')}: {error.get('message')}{category}", LONGEST)
+
+
+def value(found: object) -> str:
+    """Return a value as JSON, cut; empty for null."""
+    if found is None:
+        return ""
+    return cut(json.dumps(found, ensure_ascii=False), LONGEST)
+
+
+def duration(ms: float) -> str:
+    """Return a duration with its unit."""
+    return f"{ms:.1f} ms" if ms < SECOND_MS else f"{ms / SECOND_MS:.1f} s"
+
+
+def stamp(at: datetime) -> str:
+    """Return a time in UTC to the millisecond."""
+    return timestamp(round(at.timestamp() * 1000))
+
+
+def cut(text: str, most: int) -> str:
+    """Return text of so many characters at most."""
+    shown = plain(text)
+    return shown if len(shown) <= most else f"{shown[: most - 3]}..."
+
+
+def plain(text: str) -> str:
+    """Return text with everything escaped that is no printable character."""
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+
+
+def aligned(rows: Iterable[Row]) -> list[str]:
+    """Return rows as lines of columns as wide as their widest cell."""
+    cells = list(rows)
+    wide = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    return [
+        "  ".join(f"{cell:{w}}" for cell, w in zip(row, wide, strict=True)).rstrip()
+        for row in cells
+    ]
