@@ -66,8 +66,9 @@ def test_actions_results_state_and_emitted_events(
     assert record[b"status"] == b"completed"
     assert json.loads(record[b"result"]) == 42
     assert record[b"state"] == b"doubling"
-    [entry] = db.lrange("{wf:0}:j:0-d-1.doubles", 0, -1)
-    assert b"double" in entry
+    action, emit = db.lrange("{wf:0}:j:0-d-1.doubles", 0, -1)
+    assert b'"name":"double"' in action
+    assert b'"kind":"emit"' in emit
 
 
 def test_an_exception_is_a_dead_letter_with_its_traceback(

@@ -279,7 +279,7 @@ class Client:
 
         Raises:
             ExecutionNotFound: there is no record of it.
-            NotPossible: it has ended already.
+            NotPossible: it has completed or failed already.
         """
         known, its = address(execution_id), self._settings
         return self._call(

@@ -14,7 +14,7 @@ import msgspec
 from workflow_worker import codec
 from workflow_worker.errors import ErrorCategory, ExecutionFailed, InvalidPayload
 from workflow_worker.model import Child, Item
-from workflow_worker.runtime import waits
+from workflow_worker.runtime import journal, waits
 from workflow_worker.runtime.journal import RESULT, START, ChildResult, Entry
 from workflow_worker.runtime.run import Run
 
@@ -139,7 +139,7 @@ def _read(item: Item) -> bytes:
         _text(fields, b"message"),
         ErrorCategory(category) if known else ErrorCategory.PERMANENT,
     )
-    return codec.encode(end, "result")
+    return journal.encode(end)
 
 
 def _text(fields: dict[bytes, bytes], name: bytes) -> str:

@@ -155,9 +155,7 @@ def _failure(
         why = failure.of_workflow(error, run.attempt)
     text = compensation.failures(undone)
     if run.undos and not undone:
-        text = (
-            "\nIts compensations did not run: an earlier run came further than this.\n"
-        )
+        text = "\nIts compensations did not run: by its journal this is not its end.\n"
     return msgspec.structs.replace(
         why,
         closing=ordinal or (first if undone else 0),

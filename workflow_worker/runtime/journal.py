@@ -128,8 +128,8 @@ _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder(Entry)
 
 
-def encode(entry: Entry) -> bytes:
-    """Return the entry as it is stored."""
+def encode(entry: Entry | ChildResult) -> bytes:
+    """Return an entry, or a result in one, as it is stored."""
     return _encoder.encode(entry)
 
 

@@ -142,11 +142,13 @@ class Committer:
         ready = self._ready
         batch = [ready.popleft() for _ in range(min(len(ready), MOST))]
         self.outstanding = len(batch)
+        self._leases.settling = [task for task, _ in batch]
         for owner, items in self._by_owner(batch).items():
             answers = self._insist(owner, items)
             pairs = zip(items, answers, strict=True)
             self._settle(items, [pair for pair in pairs if pair[1]])
         self.outstanding = 0
+        self._leases.settling = []
         self._on_commit()
 
     def _by_owner(self, batch: list[Item]) -> dict[Owner, list[Item]]:

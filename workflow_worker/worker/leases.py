@@ -36,6 +36,9 @@ class Leases:
     ) -> None:
         self.owner = owner
         self.held: dict[str, Task] = {}
+        self.settling: list[Task] = []
+        """Those a commit is under way for: the server may have let go of them already,
+        which is no loss. Replaced as a whole by the committer."""
         self._former: dict[str, Owner] = {}
         self._link = link
         self._lease = lease_ms / 1000
@@ -91,8 +94,13 @@ class Leases:
                 pairs = [(task.entry, task.count) for task in tasks]
                 answers = claim.renew(self._link, owner, pairs)
                 lost = [t for t, kept in zip(tasks, answers, strict=True) if not kept]
-                self._lose([task for task in lost if self.owns(task)])
+                self._lose([task for task in lost if self._is_taken(task)])
             self._renewed_at = asked_at
+
+    def _is_taken(self, task: Task) -> bool:
+        # In this order: whoever settles lets go of it before it is done settling.
+        settling = any(task is other for other in self.settling)
+        return not settling and self.owns(task)
 
     def _by_owner(self) -> dict[Owner, list[Task]]:
         sorted_tasks: dict[Owner, list[Task]] = {}

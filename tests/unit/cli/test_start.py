@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from tests.unit.cli.commands import process, run
-from workflow_worker.cli import boot, dev, embedded
+from workflow_worker import embedded
+from workflow_worker.cli import boot, dev
 from workflow_worker.errors import ConfigurationError
 from workflow_worker.settings import Settings, load
 

@@ -22,7 +22,7 @@ if record.status == 'running' or record.undo then
   if record.status ~= 'running' then resume(id, record.status, now) end
   return 'asked'
 end
-shut(id, record)
+shut(id, record, 'cancelled')
 redis.call('HSET', X, 'status', 'cancelled', 'updated', number(now))
 redis.call('HINCRBY', X, 'step', 1)
 move_status(id, record.status, 'cancelled', now)

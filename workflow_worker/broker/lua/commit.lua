@@ -42,10 +42,33 @@ local function commit_decision(d)
      or (record.status and record.status ~= 'running') then
     return 0
   end
+  d.counted = record.status ~= nil
   local fields = record.status and event_of(record) or found[2]
   fields_by_entry[d.entry] = fields
   ack({d.entry})
   return carry_out(d, fields, record)
+end
+
+-- Whatever part of a decision was carried out, its execution is closed as failed.
+local function close_refused(d, fields, letter)
+  if not d.counted then
+    open_record(d.id, d.workflow, fields, d.entry, now)
+    d.counted = true
+  end
+  -- One of these may be what is in the way.
+  for _, listing in ipairs({EXPIRY, P .. 'by-status:running', P .. 'by-status:waiting',
+                            P .. 'by-status:' .. d.outcome}) do
+    pcall(redis.call, 'ZREM', listing, d.id)
+  end
+  redis.call('HSET', P .. 'x:' .. d.id, 'status', 'failed', 'dead', letter, 'step', d.step + 1,
+    'error_type', d.error_type, 'message', d.message, 'category', d.category)
+  move_status(d.id, nil, 'failed', now)
+  local record = fields_of(d.id, 'workflow', 'key', 'due', 'parent', 'mark')
+  pcall(shut, d.id, record, 'failed')
+  if record.parent then
+    tell_parent(record, {'status', 'failed', 'error_type', d.error_type, 'message', d.message,
+      'category', d.category})
+  end
 end
 
 -- Nothing rolls back here. An item whose keys are not what they should be ends as a dead
@@ -58,13 +81,10 @@ local function commit_safely(d)
   ack({d.entry})
   d.category, d.error_type, d.traceback = 'permanent', 'CommitRefused', ''
   d.message, d.attempts = 'the decision could not be carried out: ' .. text, 1
-  local letter = bury_failed(d, fields_by_entry[d.entry] or (found and found[2]) or {}, {})
-  -- Whether there is a record, and whether it was counted, can't be known any more.
-  if pcall(redis.call, 'HSET', P .. 'x:' .. d.id, 'status', 'failed', 'dead', letter,
-           'step', d.step + 1, 'workflow', d.workflow) then
-    pcall(move_status, d.id, 'running', 'failed', now)
-  end
-  if d.step == 0 then count('executions_started', 1) end
+  local fields = fields_by_entry[d.entry] or (found and found[2]) or {}
+  local letter = bury_failed(d, fields, {})
+  pcall(close_refused, d, fields, letter)
+  if d.step == 0 and not d.counted then count('executions_started', 1) end
   count('executions_failed', 1)
   if d.counts then count('events_failed', 1) end
   return 1

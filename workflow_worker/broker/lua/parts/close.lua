@@ -1,11 +1,11 @@
 -- The end of an execution, however it came to it. Wants: early_ttl, result_limit, now.
 
--- A parent hears of the end whether it waits for it yet or not; not if it has gone on as
--- new: then nobody has the handle any more.
+-- A parent hears of the end whether it waits for it yet or not, also one that a retry may
+-- open again; not if it has gone on as new: then nobody has the handle any more.
 local function tell_parent(record, result)
   local parent = fields_of(record.parent, 'status', 'run')
   local run = string.match(record.mark, '^(%d+)%.') or '0'
-  if parent.status and not is_closed(parent.status) and (parent.run or '0') == run then
+  if parent.status and parent.status ~= 'completed' and (parent.run or '0') == run then
     deliver(record.parent, '/' .. record.mark, result)
   end
 end
@@ -22,21 +22,34 @@ local function end_of(child)
   return told
 end
 
--- Takes the execution out of everything that could still reach it. Signals that come for
--- its key within EARLY_TTL_MS were meant for it, not for the next one: they are ignored.
-local function shut(id, record)
+-- Empties the inbox at an end. What children told stays for a retry of their parent: they
+-- will not tell it again.
+local function drop_inbox(id, status)
   local I = P .. 'in:' .. id
   local sizes = redis.call('HMGET', I, 'n', 'c')
-  if sizes[1] then
-    count('signals_unconsumed', sizes[1] - (sizes[2] or 0))
-    redis.call('DEL', I)
+  if not sizes[1] then return end
+  local results = tonumber(sizes[2] or 0)
+  count('signals_unconsumed', sizes[1] - results)
+  if status == 'completed' or results == 0 then return redis.call('DEL', I) end
+  local signals = {}
+  for _, field in ipairs(redis.call('HKEYS', I)) do
+    local name = string.match(field, '^[^:]+:(.*)$')
+    if name and not is_result(name) then signals[#signals + 1] = field end
   end
+  in_chunks(signals, function(...) redis.call('HDEL', I, ...) end)
+  redis.call('HSET', I, 'n', results)
+end
+
+-- Takes the execution out of everything that could still reach it. Signals that come for
+-- its key within EARLY_TTL_MS were meant for it, not for the next one: they are ignored.
+local function shut(id, record, status)
   local slot = record.workflow .. ':' .. record.key
   if redis.call('ZREM', P .. 'open:' .. slot, id) == 1 and early_ttl > 0 then
     redis.call('SET', P .. 'late:' .. slot, id, 'PX', early_ttl)
   end
   if record.due then cancel_timer('w:' .. id) end
   redis.call('HDEL', P .. 'x:' .. id, 'wait', 'names', 'due', 'fired')
+  drop_inbox(id, status)
 end
 
 -- How long a finished one is kept: ttl in ms, 0 for not at all. Failed ones stay.

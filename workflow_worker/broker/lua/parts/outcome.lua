@@ -118,7 +118,7 @@ local function remember(d, record)
 end
 
 local function finish(d, record)
-  shut(d.id, record)
+  shut(d.id, record, d.outcome)
   redis.call('HSET', P .. 'x:' .. d.id, 'status', d.outcome)
   move_status(d.id, 'running', d.outcome, now)
   if record.parent then
@@ -128,13 +128,28 @@ local function finish(d, record)
   retire(d.id, d.outcome, d.keep and d.ttl or 0)
 end
 
+-- What is not carried out must not stand in the journal either: a retry would take it
+-- for done.
+local function take_back_sending(d)
+  local journal, consumed = {}, {}
+  for i, entry in ipairs(d.journal) do
+    local kind = string.match(entry, '^{"ordinal":%d+,"kind":"(%a+)"')
+    if kind ~= 'emit' and kind ~= 'start' then
+      journal[#journal + 1] = entry
+      consumed[#journal] = d.consumed[i] or ''
+    end
+  end
+  d.emits, d.children, d.journal, d.consumed = {}, {}, journal, consumed
+end
+
 -- A cancel that came while it ran: with compensations it has to run once more for them.
 local function cancel_instead(d)
-  if d.undo then
-    d.emits, d.children, d.outcome = {}, {}, 'running'
+  take_back_sending(d)
+  if d.undo and not d.undone then
+    d.outcome = 'running'
   else
-    d.emits, d.children, d.outcome, d.result = {}, {}, 'cancelled', nil
-    d.keep = true
+    d.outcome, d.keep = 'cancelled', true
+    d.result, d.error_type, d.message, d.category = nil, nil, nil, nil
   end
 end
 
@@ -155,6 +170,7 @@ local function carry_out(d, fields, record)
     open_record(d.id, d.workflow, fields, d.entry, now)
     record = fields_of(d.id, 'workflow', 'key')
   end
+  d.counted = true
   send_out(d)
   start_children(d)
   if kept then remember(d, record) end

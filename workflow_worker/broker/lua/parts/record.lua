@@ -1,6 +1,6 @@
 -- The record of an execution: made when there first is something to remember. Its event
 -- is kept under 'e:', as in a dead letter, but for key and id, which have fields of their
--- own; what we marked it with is left out.
+-- own, and the wish to keep it; what else we marked it with is left out.
 --
 -- Status 'running' and one wake outstanding, an entry or a put-back of one, are the same
 -- thing: whoever sets the one makes the other, in one call.
@@ -23,6 +23,10 @@ local function open_record(id, workflow, fields, entry, now, more)
   if entry ~= origin then
     args[#args + 1] = 'start'
     args[#args + 1] = entry
+  end
+  if event._keep then
+    args[#args + 1] = 'keep'
+    args[#args + 1] = event._keep
   end
   for name, value in pairs(event) do
     if name ~= 'id' and name ~= 'key' and string.sub(name, 1, 1) ~= '_' then

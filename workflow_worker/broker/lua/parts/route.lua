@@ -59,7 +59,8 @@ local function hand_out_wake(entry, deliveries, event)
   local record = as_map(redis.call('HGETALL', P .. 'x:' .. id))
   if record.status ~= 'running' then return settle(entry) end
   local fields = event_of(record)
-  for _, mark in ipairs({'_wake', '_deliveries', '_since'}) do
+  event._keep = record.keep
+  for _, mark in ipairs({'_wake', '_deliveries', '_since', '_keep'}) do
     if event[mark] then
       fields[#fields + 1] = mark
       fields[#fields + 1] = event[mark]
