@@ -137,7 +137,7 @@ def require_type(annotation: Any) -> None:
     except NameError as err:
         raise TypeError(f"a field's annotation can't be resolved: {err}") from err
     for info in parts:
-        if isinstance(info, msgspec.inspect.CustomType):
+        if isinstance(info, msgspec.inspect.CustomType) and info.cls is not object:
             raise TypeError(f"{qualified_name(info.cls)} has no JSON form")
 
 

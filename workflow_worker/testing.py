@@ -98,6 +98,11 @@ class TestWorker:
         self._server.stop()
 
     @property
+    def redis_url(self) -> str:
+        """Where the server is, for a look at it with another client."""
+        return self._server.url
+
+    @property
     def now(self) -> datetime:
         """What ``ctx.now()`` would say; skipped time included."""
         return datetime.fromtimestamp(self._now_ms() / 1000, UTC)
