@@ -107,13 +107,23 @@ class TestWorker:
         """What ``ctx.now()`` would say; skipped time included."""
         return datetime.fromtimestamp(self._now_ms() / 1000, UTC)
 
-    def start(self, name: str, payload: object = None, **more: Any) -> Started:
+    def start(
+        self,
+        name: str,
+        payload: object = None,
+        *,
+        key: str | None = None,
+        id: str | None = None,  # noqa: A002 - the field's name on the wire
+        headers: Mapping[str, Any] | None = None,
+    ) -> Started:
         """Publish an event that starts one workflow, and run until nothing is due.
 
         Args:
             name: of the event.
             payload: what becomes a JSON object.
-            more: as of :meth:`Client.publish`.
+            key: business key; the event's id by default.
+            id: publish id.
+            headers: more fields.
 
         Raises:
             LookupError: the event starts no workflow of the App, or several.
@@ -124,12 +134,41 @@ class TestWorker:
                 f"event {name} starts {', '.join(wanted) or 'no workflow'}; "
                 "start() wants exactly one: use publish()"
             )
-        event_id = self.publish(name, payload, **more)
+        event_id = self.publish(name, payload, key=key, id=id, headers=headers)
         return Started(self, f"{self._partition.number}-{event_id}.{wanted[0]}")
 
-    def publish(self, name: str, payload: object = None, **more: Any) -> str:
-        """Publish any event, run until nothing is due, and return its id."""
-        event_id = self.client.publish(name, payload, keep=True, **more)
+    def publish(
+        self,
+        name: str,
+        payload: object = None,
+        *,
+        key: str | None = None,
+        id: str | None = None,  # noqa: A002 - the field's name on the wire
+        headers: Mapping[str, Any] | None = None,
+        delay: float | timedelta | None = None,
+        at: datetime | None = None,
+    ) -> str:
+        """Publish any event, run until nothing is due, and return its id.
+
+        Args:
+            name: of the event.
+            payload: what becomes a JSON object.
+            key: business key; the event's id by default.
+            id: publish id.
+            headers: more fields.
+            delay: seconds or timedelta until it appears.
+            at: instead of a delay, when; aware.
+        """
+        event_id = self.client.publish(
+            name,
+            payload,
+            key=key,
+            id=id,
+            headers=headers,
+            delay=delay,
+            at=at,
+            keep=True,
+        )
         self.run()
         return event_id
 
