@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from workflow_worker import App, Context, Event
-from workflow_worker.worker import committer, flusher
+from workflow_worker.worker import committer, effects
 
 app = App("deadly")
 FOLDER = Path(os.environ.get("MARKS", "."))
@@ -82,7 +82,7 @@ committer.commit = _around(  # type: ignore[attr-defined]
         f"commit {items[0][0].record.step}",
     ),
 )
-flusher.journal.append = _around(  # type: ignore[attr-defined]
-    flusher.journal.append,  # type: ignore[attr-defined]
+effects.journal.append = _around(  # type: ignore[attr-defined]
+    effects.journal.append,  # type: ignore[attr-defined]
     lambda _link, _owner, task, _entries, journaled, *_: (task, f"append {journaled}"),
 )

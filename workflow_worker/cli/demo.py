@@ -32,9 +32,9 @@ from workflow_worker.cli.demo_report import (
     as_text,
     checks,
 )
-from workflow_worker.embedded import EmbeddedServer, follow
 from workflow_worker.cli.options import examples, json_option
 from workflow_worker.clock import monotonic, sleep
+from workflow_worker.embedded import EmbeddedServer, follow
 from workflow_worker.errors import Unavailable
 from workflow_worker.model import Json
 

@@ -21,8 +21,8 @@ import click
 
 from workflow_worker import log as logs
 from workflow_worker.cli import boot
-from workflow_worker.embedded import EmbeddedServer
 from workflow_worker.cli.options import Flags, examples, settings_options
+from workflow_worker.embedded import EmbeddedServer
 from workflow_worker.errors import ConfigurationError
 from workflow_worker.settings import load
 

@@ -8,19 +8,12 @@ It sleeps while nothing waits, for waking a thread costs more than a round trip.
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING
+from typing import Protocol
 
-from workflow_worker.broker import journal
 from workflow_worker.broker.connection import Link
-from workflow_worker.broker.journal import Appended
 from workflow_worker.clock import monotonic, sleep
 from workflow_worker.errors import LeaseLost, Rejected, Unavailable
-from workflow_worker.model import Task
 from workflow_worker.worker.doorbell import Doorbell
-
-if TYPE_CHECKING:
-    from workflow_worker.worker.hand import Hand
-    from workflow_worker.worker.pool import Pool
 
 log = logging.getLogger(__name__)
 
@@ -28,52 +21,37 @@ PATIENCE = 0.01
 """Seconds an entry may wait for its thread to store it."""
 
 
-class Saver:
-    """Appends to the journal of one task over one link; does not wait for Redis.
+class Source(Protocol):
+    """One thread whose runs leave entries."""
 
-    Raises from ``append``:
-        LeaseLost: another worker owns the execution now.
-        Unavailable, Rejected: Redis can't take it now; nothing was written.
-    """
+    @property
+    def waiting(self) -> bool:
+        """Whether entries may not be durable yet."""
 
-    def __init__(self, pool: Pool, task: Task, link: Link) -> None:
-        self.task = task
-        self._pool = pool
-        self._link = link
+    def save(self, link: Link, before: float) -> None:
+        """Store entries that wait since before then, in monotonic seconds.
 
-    def append(
-        self,
-        entries: tuple[bytes, ...],
-        journaled: int,
-        consumed: tuple[str, ...] = (),
-    ) -> bool:
-        """See ``Appender``."""
-        pool, task = self._pool, self.task
-        appended = journal.append(
-            self._link,
-            pool.leases.owner_of(task),
-            task,
-            entries,
-            journaled,
-            pool.runner.version_of(task.workflow),
-            consumed,
-        )
-        if appended is Appended.LOST:
-            raise LeaseLost(task.execution_id)
-        return appended is Appended.CANCEL
+        Raises:
+            LeaseLost: another worker owns the execution now.
+            Unavailable, Rejected: Redis can't take them now.
+        """
 
 
 class Flusher:
     """Stores what has waited long enough.
 
-    Attributes:
-        hands: whose entries it looks after.
+    Args:
+        link: for this alone.
     """
 
-    def __init__(self, pool: Pool) -> None:
-        self.hands: list[Hand] = []
-        self._link = Link(pool.redis_url)
+    def __init__(self, link: Link) -> None:
+        self._link = link
+        self._sources: tuple[Source, ...] = ()
         self._bell = Doorbell()
+
+    def watch(self, source: Source) -> None:
+        """Look after the entries of one more thread."""
+        self._sources += (source,)
 
     def wake(self) -> None:
         """Note that entries wait; costs next to nothing while it is awake."""
@@ -83,16 +61,16 @@ class Flusher:
         """Work for ever; the process ends without asking."""
         while True:
             self._bell.sleeping = True
-            if not any(hand.waiting for hand in self.hands):
+            if not any(source.waiting for source in self._sources):
                 self._bell.sleep()
             self._bell.sleeping = False
             sleep(PATIENCE)
-            for hand in self.hands:
-                self._save(hand)
+            for source in self._sources:
+                self._save(source)
 
-    def _save(self, hand: Hand) -> None:
+    def _save(self, source: Source) -> None:
         try:
-            hand.save(self._link, monotonic() - PATIENCE)
+            source.save(self._link, monotonic() - PATIENCE)
         except LeaseLost:
             # Its own thread learns it where it can act on it: at the next action.
             log.debug("entries of a lost lease are not stored")

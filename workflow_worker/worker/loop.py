@@ -166,7 +166,7 @@ class Reader:
     def _accept(self, taken: Taken) -> bool:
         """Hold and queue what came; True if anything did."""
         self._tally.taken(taken)
-        self._pool.set_clock(taken.server_ms)
+        self._pool.clock.set(taken.server_ms)
         tasks = taken.tasks
         if tasks:
             self._leases.hold(tasks)

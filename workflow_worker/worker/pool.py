@@ -11,11 +11,12 @@ import threading
 from typing import TYPE_CHECKING
 
 from workflow_worker.board import Slot
-from workflow_worker.clock import monotonic, wall_ms
-from workflow_worker.model import Task
+from workflow_worker.broker.connection import Link
+from workflow_worker.model import Decision, Task
 from workflow_worker.worker.beside import Beside
 from workflow_worker.worker.committer import Committer
 from workflow_worker.worker.doorbell import Doorbell
+from workflow_worker.worker.effects import Means, RunEffects, ServerClock
 from workflow_worker.worker.flusher import Flusher
 from workflow_worker.worker.hand import Hand
 from workflow_worker.worker.leases import Leases
@@ -57,43 +58,58 @@ class Pool:
     ) -> None:
         self.runner = runner
         self.leases = leases
-        self.slot = slot
-        self.redis_url = redis_url
-        self.max_deliveries = max_deliveries
-        self.scope = namespace
-        self.beside = Beside(threads)
-        self.flusher = Flusher(self)
+        self.clock = ServerClock()
         self.queue: queue.SimpleQueue[Task | None] = queue.SimpleQueue()
         self.room_bell = Doorbell()
         self.committer: Committer
+        self._slot = slot
+        self._redis_url = redis_url
+        self._max_deliveries = max_deliveries
+        self._namespace = namespace
+        self._means = Means(
+            leases,
+            runner.version_of,
+            self.clock,
+            Beside(threads),
+            Flusher(Link(redis_url)),
+            namespace,
+        )
         self._count = threads
         self._most_ahead = most_ahead
         self._pace = _SLOW
         self._threads: list[threading.Thread] = []
-        self._namespace = namespace
-        # Until the server has told: this host's, which may be hours off.
-        self._clock_offset = wall_ms() - monotonic() * 1000
 
     def start(self, committer: Committer) -> None:
         """Start the threads."""
         self.committer = committer
-        spawn("flusher", self.flusher.run)
+        spawn("flusher", self._means.flusher.run)
         for number in range(self._count):
-            hand = Hand(self, number)
-            self.flusher.hands.append(hand)
-            self._threads.append(spawn(f"pool-{number}", hand.work))
+            work = self._hand(number).work
+            self._threads.append(spawn(f"pool-{number}", work))
+
+    def _hand(self, number: int) -> Hand:
+        lane = self._slot.lane(number)
+        effects = RunEffects(self._means, lane, Link(self._redis_url))
+        self._means.flusher.watch(effects)
+        return Hand(
+            self.queue,
+            self.leases,
+            self.runner,
+            lane,
+            effects,
+            self._max_deliveries,
+            self._decided,
+            self.room_bell.ring,
+        )
+
+    def _decided(self, task: Task, decision: Decision, seconds: float) -> None:
+        # Races between threads only blur the mean.
+        self._pace = self._pace * 0.8 + max(seconds, 1e-6) * 0.2
+        self.committer.put((task, decision))
 
     def serve(self, epoch: str) -> None:
         """Note which database it is: idempotency keys must not repeat on another."""
-        self.scope = f"{self._namespace}:{epoch}"
-
-    def set_clock(self, server_ms: int) -> None:
-        """Note what the server's clock says now."""
-        self._clock_offset = server_ms - monotonic() * 1000
-
-    def now_ms(self) -> int:
-        """Return the server's wall clock in ms since the epoch, nearly."""
-        return int(self._clock_offset + monotonic() * 1000)
+        self._means.scope = f"{self._namespace}:{epoch}"
 
     def put(self, tasks: list[Task]) -> None:
         """Queue tasks that are held."""
@@ -120,10 +136,6 @@ class Pool:
     def hurried(self) -> bool:
         """Tell whether the next event ends within about a millisecond."""
         return self._pace < 0.001 and not self.queue.empty()  # noqa: PLR2004 - a ms
-
-    def ran(self, seconds: float) -> None:
-        """Note how long an event took; races between threads only blur the mean."""
-        self._pace = self._pace * 0.8 + max(seconds, 1e-6) * 0.2
 
     def withdraw(self) -> list[Task]:
         """Take back what no thread has begun."""

@@ -1,0 +1,239 @@
+"""What a run may ask of its worker: the port ``Effects``, on real clocks and Redis.
+
+Owns how journal entries get into Redis, from whichever thread: one call that does not
+wait, and one that waits for as long as Redis is away.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from workflow_worker.board import Lane
+from workflow_worker.broker import journal
+from workflow_worker.broker.connection import Link
+from workflow_worker.broker.journal import Appended
+from workflow_worker.clock import monotonic, sleep, wall_ms
+from workflow_worker.errors import LeaseLost, Rejected, Unavailable
+from workflow_worker.model import Task, Unsaved
+from workflow_worker.worker.beside import Beside
+from workflow_worker.worker.flusher import Flusher
+from workflow_worker.worker.leases import Leases
+
+log = logging.getLogger(__name__)
+
+LONGEST_PAUSE = 0.02
+"""Seconds an execution may sleep in its thread; a longer sleep gives the thread up.
+
+To suspend and wake costs two round trips more. A pool whose threads all slept a second
+would let nobody else run for as long.
+"""
+
+
+class ServerClock:
+    """The server's wall clock as the last take told it; the host's may be hours off."""
+
+    def __init__(self) -> None:
+        self._offset = wall_ms() - monotonic() * 1000
+
+    def set(self, server_ms: int) -> None:
+        """Note what the server's clock says now."""
+        self._offset = server_ms - monotonic() * 1000
+
+    def now_ms(self) -> int:
+        """Return ms since the epoch."""
+        return int(self._offset + monotonic() * 1000)
+
+
+@dataclass(slots=True)
+class Means:
+    """What all threads of the pool share.
+
+    Attributes:
+        leases: what is held.
+        version_of: the current version of a workflow.
+        clock: the server's.
+        beside: threads for submitted actions.
+        flusher: stores what a run has not stored itself for a while.
+        scope: namespace and epoch; whoever connects completes it.
+    """
+
+    leases: Leases
+    version_of: Callable[[str], str]
+    clock: ServerClock
+    beside: Beside
+    flusher: Flusher
+    scope: str
+
+
+class Saver:
+    """Appends to the journal of one task over one link, without waiting for Redis."""
+
+    def __init__(self, means: Means, task: Task, link: Link) -> None:
+        self.task = task
+        self._means = means
+        self._link = link
+
+    def append(
+        self,
+        entries: tuple[bytes, ...],
+        journaled: int,
+        consumed: tuple[str, ...] = (),
+    ) -> bool:
+        """See ``Appender``.
+
+        Raises:
+            LeaseLost: another worker owns the execution now.
+            Unavailable, Rejected: Redis can't take it now; nothing was written.
+        """
+        means, task = self._means, self.task
+        appended = journal.append(
+            self._link,
+            means.leases.owner_of(task),
+            task,
+            entries,
+            journaled,
+            means.version_of(task.workflow),
+            consumed,
+        )
+        if appended is Appended.LOST:
+            raise LeaseLost(task.execution_id)
+        return appended is Appended.CANCEL
+
+
+class RunEffects:
+    """The ``Effects`` of whatever one thread of the pool runs.
+
+    Args:
+        means: shared with the other threads.
+        lane: where the board shows this one.
+        link: this thread's alone.
+    """
+
+    def __init__(self, means: Means, lane: Lane, link: Link) -> None:
+        self._means = means
+        self._lane = lane
+        self._link = link
+        self._task: Task | None = None
+        self._waiting: tuple[Unsaved, Task, float] | None = None
+        """What waits to be stored, in whose journal, since when; read by the flusher's
+        thread, so it is only ever replaced as a whole."""
+
+    def begin(self, task: Task) -> None:
+        """Be the effects of this task from now on."""
+        self._task = task
+
+    def end(self) -> None:
+        """Forget what waits: it is in the task's decision, or void."""
+        self._waiting = None
+
+    # --- for the flusher ----------------------------------------------------------
+
+    @property
+    def waiting(self) -> bool:
+        """Whether entries may not be durable yet."""
+        return self._waiting is not None
+
+    def save(self, link: Link, before: float) -> None:
+        """Store entries that wait since before then.
+
+        Raises:
+            LeaseLost: another worker owns the execution now.
+            Unavailable, Rejected: not now.
+        """
+        waiting = self._waiting
+        if waiting is None or waiting[2] > before:
+            return
+        entries, task, _ = waiting
+        entries.store(Saver(self._means, task, link))
+        # Whatever came meanwhile has announced itself anew.
+        if self._waiting is waiting:
+            self._waiting = None
+
+    # --- for the run --------------------------------------------------------------
+
+    @property
+    def scope(self) -> str:
+        """See ``Effects``."""
+        return self._means.scope
+
+    def now_ms(self) -> int:
+        """See ``Effects``."""
+        return self._means.clock.now_ms()
+
+    def monotonic(self) -> float:
+        """See ``Effects``."""
+        return monotonic()
+
+    def random(self) -> float:
+        """See ``Effects``."""
+        return random.random()  # noqa: S311 - no secret
+
+    def uuid(self) -> str:
+        """See ``Effects``."""
+        return str(uuid.uuid4())
+
+    def append(
+        self,
+        entries: tuple[bytes, ...],
+        journaled: int,
+        consumed: tuple[str, ...] = (),
+    ) -> bool:
+        """See ``Effects``; while Redis is away the execution waits here."""
+        saver = Saver(self._means, self._own(), self._link)
+        pause = 0.05
+        while True:
+            try:
+                return saver.append(entries, journaled, consumed)
+            except (Unavailable, Rejected) as error:
+                log.debug("journal of %s waits: %s", saver.task.execution_id, error)
+                sleep(pause)
+                pause = min(pause * 2, 1.0)
+
+    def unsaved(self, entries: Unsaved) -> None:
+        """See ``Effects``; the flusher looks after them."""
+        self._waiting = (entries, self._own(), monotonic())
+        self._means.flusher.wake()
+
+    def acting(self, action: str) -> None:
+        """See ``Effects``; an action starts only on a lease that is surely held."""
+        if action:
+            self.ensure()
+        self._lane.acting(action.encode())
+
+    def ensure(self) -> None:
+        """See ``Effects``; while Redis is away the execution waits here."""
+        leases = self._means.leases
+        if leases.fresh():
+            return
+        task = self._own()
+        while True:
+            try:
+                leases.ensure(task)
+            except Unavailable:
+                sleep(0.1)
+            else:
+                return
+
+    def lost(self) -> bool:
+        """See ``Effects``."""
+        return self._task is None or not self._means.leases.owns(self._task)
+
+    def beside(self, work: Callable[[], None]) -> None:
+        """See ``Effects``."""
+        self._means.beside.run(work)
+
+    def pause(self, seconds: float) -> bool:
+        """See ``Effects``; what takes longer must not hold a thread."""
+        if seconds >= LONGEST_PAUSE:
+            return False
+        sleep(seconds)
+        return True
+
+    def _own(self) -> Task:
+        if self._task is None:
+            raise LeaseLost("no execution runs in this thread")
+        return self._task
