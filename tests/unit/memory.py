@@ -55,7 +55,7 @@ class Memory:
         return 1 / self.now_ms()
 
     def uuid(self) -> str:
-        return f"00000000-0000-0000-0000-{self.now_ms()}"[:36]
+        return f"{self.now_ms():032x}"
 
     def append(
         self,
@@ -125,7 +125,11 @@ def task(
 
 
 def run(
-    app: App, *, effects: Memory | None = None, journal: tuple[bytes, ...] = (), **of: Any
+    app: App,
+    *,
+    effects: Memory | None = None,
+    journal: tuple[bytes, ...] = (),
+    **of: Any,
 ) -> Decision:
     """Run the workflow ``flow`` of an App; ``of`` is what :func:`task` takes."""
     runner = Runner(app, max_payload_bytes=LIMIT)

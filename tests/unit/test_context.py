@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import logging
 import threading
 from collections.abc import Callable
@@ -91,6 +92,17 @@ USES: list[Callable[[Context], object]] = [
     lambda ctx: ctx.logger,
     lambda ctx: ctx.set_state("late"),
     lambda ctx: ctx.emit("late", {}),
+    lambda ctx: ctx.data,
+    lambda ctx: ctx.wait_for("late"),
+    lambda ctx: ctx.sleep(1),
+    lambda ctx: ctx.sleep_until(dt.datetime.now(dt.UTC)),
+    lambda ctx: ctx.start("flow"),
+    lambda ctx: ctx.compensate(App("x").action(lambda_like)),
+    lambda ctx: ctx.now(),
+    lambda ctx: ctx.random(),
+    lambda ctx: ctx.uuid(),
+    lambda ctx: ctx.patched("late"),
+    lambda ctx: ctx.continue_as_new(),
 ]
 
 
@@ -133,7 +145,7 @@ def test_the_context_belongs_to_the_thread_of_its_run(
     assert (decision.emits, decision.state) == ((), None)
 
 
-@pytest.mark.parametrize("use", USES[-2:])
+@pytest.mark.parametrize("use", USES[6:])
 def test_an_action_cannot_speak_for_its_workflow(
     app: App, use: Callable[[Context], object]
 ) -> None:

@@ -137,6 +137,7 @@ def _tuple_unannotated():  # type: ignore[no-untyped-def]
     return (1, {2: "x"})
 
 
+@pytest.mark.parametrize("how", ["call", "submit"])
 @pytest.mark.parametrize(
     ("fn", "seen"),
     [
@@ -150,13 +151,14 @@ def _tuple_unannotated():  # type: ignore[no-untyped-def]
     ],
 )
 def test_first_run_and_replay_see_the_same_type(
-    shop: Shop, fn: Callable[[], object], seen: str
+    shop: Shop, fn: Callable[[], object], seen: str, how: str
 ) -> None:
     action = shop.app.action(name="it")(fn)
     got: list[str] = []
 
     def flow(ctx: Context) -> None:
-        got.append(repr(action()))
+        result = action() if how == "call" else action.submit().result()
+        got.append(repr(result))
 
     effects = Memory()
     app = shop.flow(flow)

@@ -73,3 +73,15 @@ def test_the_table_tells_names_from_patterns() -> None:
         Route("one", (), (lua_pattern("x?"),)),
         Route("two", ("order.placed", "a-b"), ("^order%.re.*$",)),
     )
+
+
+def test_only_the_current_version_is_started_but_all_get_their_signals() -> None:
+    app = App("shop")
+
+    @app.workflow(on=["old", "o*"], name="flow", version="1", signals=["b", "a"])
+    def one(ctx: Context) -> None: ...
+
+    @app.workflow(on="new", name="flow", version="2", signals=["c", "a"])
+    def two(ctx: Context) -> None: ...
+
+    assert table(app) == (Route("flow", ("new",), (), ("b", "a", "c")),)

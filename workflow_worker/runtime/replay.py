@@ -38,8 +38,7 @@ class Past:
             if entry.kind == journal.UNDO:
                 self.undos[entry.ordinal] = entry
             elif entry.kind == journal.PATCH:
-                since = self.patches.get(entry.name, entry.ordinal)
-                self.patches[entry.name] = min(since, entry.ordinal)
+                self.patches[entry.name] = entry.ordinal
             elif entry.kind != journal.REFUSED:
                 self.entries[entry.ordinal] = entry
         self.last = max(self.entries, default=0)

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.functional.broker.conftest import PARTITION, Database
 from tests.servers import wait_until
+
+pytestmark = pytest.mark.usefixtures("books")
 
 
 def test_renewal_resets_the_idle_time_and_keeps_the_count(base: Database) -> None:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.functional.broker.conftest import PARTITION, Database
+
+pytestmark = pytest.mark.usefixtures("books")
 
 
 def test_a_plain_xadd_is_handed_out(base: Database) -> None:

@@ -165,21 +165,31 @@ local function signal_by_id(entry, fields, event, signals)
   settle(entry, 'events_succeeded')
 end
 
+-- As it is kept, away from its entry: its id has to go with it.
+local function with_id(entry, fields, event)
+  if event.id or event._origin then return fields end
+  local copy = {}
+  for i = 1, #fields do copy[i] = fields[i] end
+  copy[#copy + 1], copy[#copy + 2] = '_origin', entry
+  return copy
+end
+
 -- Where an event that is a signal goes. Returns true if it is settled by that.
 local function signal(entry, fields, event, starts, signals)
   if not is_object(event.payload) then
     reject(entry, fields, 'the payload is no JSON object')
     return true
   elseif event.execution_id and event.execution_id ~= '' then
-    signal_by_id(entry, fields, event, signals)
+    signal_by_id(entry, with_id(entry, fields, event), event, signals)
     return true
   elseif not event.key or event.key == '' then
     if #starts > 0 then return false end
     reject(entry, fields, 'a signal needs a key or an execution_id')
     return true
   end
+  local kept = with_id(entry, fields, event)
   for _, workflow in ipairs(signals) do
-    signal_by_key(workflow, event.key, event.name, entry, fields, is_among(starts, workflow))
+    signal_by_key(workflow, event.key, event.name, entry, kept, is_among(starts, workflow))
   end
   if #starts > 0 then return false end
   settle(entry, 'events_succeeded')
