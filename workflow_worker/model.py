@@ -60,8 +60,10 @@ class Failure(msgspec.Struct, frozen=True):
     """Why an execution failed, as it is kept in its dead letter.
 
     Attributes:
-        closing: ordinal of the first journal entry that a retry drops: the action
-            whose error ended it; 0 for none.
+        closing: ordinal of the step whose error ended it, which a retry does again;
+            0 for none.
+        seen: ordinal of the last step that the function had asked for when it met that
+            error; a retry drops what came later, for it may have come of the error.
         undone: its compensations ran, so what its journal says no longer holds.
     """
 
@@ -71,6 +73,7 @@ class Failure(msgspec.Struct, frozen=True):
     traceback: str = ""
     attempts: int = 1
     closing: int = 0
+    seen: int = 0
     undone: bool = False
 
 

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from workflow_worker.errors import ConfigurationError
@@ -279,6 +279,8 @@ SECRETS = st.from_regex(r"s3cr3t[!-~]{0,12}", fullmatch=True)
     ),
 )
 def test_no_password_is_ever_shown(secret: str, pattern: str) -> None:
+    # With a colon, that is the name of a user and a password.
+    assume(pattern != "redis://{}@host" or ":" not in secret)
     url = pattern.format(secret)
     try:
         found = settings(REDIS_URL=url)

@@ -116,7 +116,6 @@ def _going_on(run: Run, stop: Suspended | Continued) -> Decision:
 
 def _closed(run: Run, error: BaseException) -> Decision:
     """Undo what is to be undone, and fail or cancel the execution."""
-    first = run.history.ordinal + 1
     undone: tuple[Entry, ...] = ()
     if _undoable(run, error):
         try:
@@ -128,7 +127,7 @@ def _closed(run: Run, error: BaseException) -> Decision:
     data = _fit_data(run)
     if isinstance(error, Cancelled) and run.stop is error:
         return decision(run, Outcome.CANCELLED, data)
-    why = _failure(run, error, first, undone)
+    why = _failure(run, error, undone)
     return decision(run, Outcome.FAILED, data, why=why)
 
 
@@ -145,12 +144,10 @@ def _fit_data(run: Run) -> bytes | None:
         return None
 
 
-def _failure(
-    run: Run, error: BaseException, first: int, undone: tuple[Entry, ...]
-) -> Failure:
-    ordinal, record = run.failed_step(error)
-    if isinstance(error, ActionFailed) and record is not None:
-        why = failure.of_action(error, record)
+def _failure(run: Run, error: BaseException, undone: tuple[Entry, ...]) -> Failure:
+    step = run.failed_step(error)
+    if isinstance(error, ActionFailed) and step and step.record is not None:
+        why = failure.of_action(error, step.record)
     else:
         why = failure.of_workflow(error, run.attempt)
     text = compensation.failures(undone)
@@ -158,7 +155,8 @@ def _failure(
         text = "\nIts compensations did not run: by its journal this is not its end.\n"
     return msgspec.structs.replace(
         why,
-        closing=ordinal or (first if undone else 0),
+        closing=step.ordinal if step else 0,
+        seen=step.seen if step else 0,
         undone=bool(undone),
         traceback=why.traceback + text,
     )

@@ -6,7 +6,7 @@ compensations. Must never do any of it: that is the commit's.
 
 from __future__ import annotations
 
-from typing import Any, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 from workflow_worker import codec
 from workflow_worker.app.current import Callee
@@ -26,6 +26,22 @@ from workflow_worker.runtime.baggage import Undo
 from workflow_worker.runtime.futures import Recorded, Submitted
 from workflow_worker.runtime.journal import ACTION, EMIT, RecordedError
 from workflow_worker.runtime.steps import VOID, Steps
+
+
+class FailedStep(NamedTuple):
+    """A step whose error the function met.
+
+    Attributes:
+        error: as it was raised.
+        ordinal: of the step.
+        seen: ordinal of the last step asked for when the function first met it.
+        record: of an action.
+    """
+
+    error: Exception
+    ordinal: int
+    seen: int
+    record: RecordedError | None
 
 
 class Run(Steps):
@@ -55,7 +71,7 @@ class Run(Steps):
     wait: Wait | None = None
     payload = b""
     _flight: tuple[Submitted[Any], ...] = ()
-    _failed: tuple[tuple[Exception, int, RecordedError | None], ...] = ()
+    _failed: tuple[FailedStep, ...] = ()
 
     def bring(self) -> None:
         """Begin with what was sent, and with what a continued execution left.
@@ -164,14 +180,16 @@ class Run(Steps):
         self, error: Exception, ordinal: int, record: RecordedError | None = None
     ) -> None:
         """Remember which step an error, now raised in the function, comes from."""
-        self._failed += ((error, ordinal, record),)
+        seen = self.history.ordinal
+        for known in self._failed:
+            # What is asked for twice was known from the first time on.
+            if known.ordinal == ordinal:
+                seen = known.seen
+        self._failed += (FailedStep(error, ordinal, seen, record),)
 
-    def failed_step(self, error: BaseException) -> tuple[int, RecordedError | None]:
-        """Return the step an error comes from, 0 if none; and an action's record."""
-        for raised, ordinal, record in self._failed:
-            if raised is error:
-                return ordinal, record
-        return 0, None
+    def failed_step(self, error: BaseException) -> FailedStep | None:
+        """Return the step an error comes from; None if it is the function's own."""
+        return next((step for step in self._failed if step.error is error), None)
 
     def _come_to(self, end: str) -> None:
         try:

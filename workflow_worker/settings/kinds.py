@@ -125,9 +125,9 @@ def mask_url(text: str) -> str:
         return _mask_malformed(text)
     user, separator, place = url.netloc.rpartition("@")
     if separator:
-        name, colon, _ = user.partition(":")
+        name, _, password = user.partition(":")
         # redis://secret@host: a password in the wrong place is one all the same.
-        user = f"{name}:{HIDDEN}" if colon else HIDDEN
+        user = f"{name}:{HIDDEN}" if password else HIDDEN
     query = "&".join(map(_mask_option, url.query.split("&")))
     return url._replace(netloc=user + separator + place, query=query).geturl()
 

@@ -22,8 +22,8 @@ from workflow_worker.model import Decision, Failure, Outcome, Task
 pytestmark = pytest.mark.usefixtures("books")
 
 
-def entry(ordinal: int, kind: str = "action") -> bytes:
-    return msgspec.json.encode({"ordinal": ordinal, "kind": kind})
+def entry(ordinal: int, kind: str = "action", name: str = "act") -> bytes:
+    return msgspec.json.encode({"ordinal": ordinal, "kind": kind, "name": name})
 
 
 def failed(hand: Hand, task: Task, journaled: int = 0, **why: Any) -> None:
@@ -37,7 +37,7 @@ def test_it_goes_on_from_before_what_ended_it(base: Database) -> None:
     task = base.open(hand, id="7")
     # Entries stand in the order in which they became durable.
     hand.append(task, entry(1), entry(3), entry(2), entry(10), entry(4, "patch"))
-    failed(hand, task, 5, closing=3)
+    failed(hand, task, 5, closing=3, seen=3)
     hand.retry("0-7.s")
     assert base.wakes() == ["0-7.s"]
     wake = hand.begin()
@@ -49,6 +49,49 @@ def test_it_goes_on_from_before_what_ended_it(base: Database) -> None:
     record = base.record("0-7.s")
     gone = {"closing", "dead", "error_type", "message", "category"}
     assert not gone & set(record)
+
+
+def test_what_was_asked_for_before_the_failure_was_seen_is_kept(
+    base: Database,
+) -> None:
+    """A submitted action failed; its workflow met that three steps later."""
+    hand = base.hand()
+    task = base.open(hand)
+    kept = (entry(1), entry(3, "wait"), entry(2, "patch", "p"), entry(4))
+    hand.append(task, kept[0], entry(2), *kept[1:], entry(5), entry(6))
+    failed(hand, task, 7, closing=2, seen=4)
+    hand.retry(task.execution_id)
+    assert hand.begin().journal == kept
+
+
+@pytest.mark.parametrize("mended", [True, False])
+def test_a_parent_that_failed_with_its_child_hears_of_it_anew(
+    base: Database, mended: bool
+) -> None:
+    hand = base.hand()
+    task = parent(base, hand)
+    child = hand.begin()
+    failed(hand, child)
+    again = hand.begin()
+    [told] = again.inbox
+    result = entry(2, "result", told.name)
+    why = Failure("permanent", "ExecutionFailed", "no", closing=2, seen=2)
+    decision = Decision(
+        Outcome.FAILED,
+        failure=why,
+        entries=(result,),
+        journaled=1,
+        consumed=(told.name,),
+    )
+    assert hand.commit(again, decision=decision) == [True]
+    if mended:
+        hand.retry(child.execution_id)
+        hand.commit(hand.begin(), decision=Decision(Outcome.COMPLETED, b"7"))
+    hand.retry(task.execution_id)
+    once_more = hand.begin()
+    assert once_more.journal == again.journal
+    [told] = once_more.inbox
+    assert told.fields[1] == (b"completed" if mended else b"failed")
 
 
 def test_without_a_closing_failure_the_whole_journal_stays(base: Database) -> None:
@@ -206,7 +249,7 @@ def test_a_long_journal_is_kept_whole(base: Database) -> None:
     entries = [entry(ordinal) for ordinal in range(1, 1801)]
     for at in range(0, len(entries), 600):
         hand.append(task, *entries[at : at + 600], at=at)
-    failed(hand, task, 1800, closing=1800)
+    failed(hand, task, 1800, closing=1800, seen=1800)
     base.client.script_flush()
     hand.retry(task.execution_id)
     assert base.client.llen(PARTITION.journal(task.execution_id)) == 1799

@@ -19,8 +19,10 @@ end
 -- Removes the first item of a name: its consumer has seen it, and nobody else removes.
 local function pop(id, name)
   local I = P .. 'in:' .. id
-  local place = redis.call('HINCRBY', I, 'h:' .. name, 1)
-  redis.call('HDEL', I, place .. ':' .. name)
+  local place = tonumber(redis.call('HGET', I, 'h:' .. name) or 0) + 1
+  -- Not there: a server that lost its tail forgot it. The counts go on without it.
+  if redis.call('HDEL', I, place .. ':' .. name) == 0 then return end
+  redis.call('HSET', I, 'h:' .. name, place)
   if is_result(name) then
     redis.call('HINCRBY', I, 'c', -1)
   else

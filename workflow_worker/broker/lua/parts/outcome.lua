@@ -111,7 +111,10 @@ local function remember(d, record)
   if d.undo then set('undo', '1') end
   if d.outcome == 'failed' then
     for _, name in ipairs({'error_type', 'message', 'category'}) do set(name, d[name]) end
-    if d.closing > 0 then set('closing', d.closing) end
+    if d.closing > 0 then
+      set('closing', d.closing)
+      set('seen', d.seen)
+    end
   end
   if d.undone then set('undone', '1') end
   redis.call('HSET', P .. 'x:' .. d.id, unpack(args))
