@@ -21,6 +21,7 @@ from workflow_worker.model import Json
 
 CLOSED = frozenset(("completed", "failed", "cancelled"))
 """Statuses of executions that have ended."""
+_TIMED = frozenset(("waiting", "retrying"))
 
 
 class HistoryEntry(msgspec.Struct, frozen=True):
@@ -229,7 +230,8 @@ def _execution(execution_id: str, values: list[bytes | None]) -> Execution | Non
         started_at=_instant(_milliseconds(raw["started"]) or updated),
         updated_at=_instant(updated),
         waiting_for=_awaited(execution_id, raw["names"]) if waits else [],
-        due_at=_instant_or_none(raw["due"]) if status not in CLOSED else None,
+        # A record keeps it while it runs, should it go on with the same wait.
+        due_at=_instant_or_none(raw["due"]) if status in _TIMED else None,
         data=_object(raw["data"]),
         parent=_text(raw["parent"]),
     )

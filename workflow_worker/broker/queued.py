@@ -107,7 +107,7 @@ def _fits(entry: str, fields: Reply, wanted: Wanted) -> bool:
     named = dict(zip(fields[::2], fields[1::2], strict=False))
     event_id = named.get(b"id") or named.get(b"_origin") or entry.encode()
     routed = named.get(b"_workflow", b"")
-    return b"_wake" not in named and wanted(_text(event_id), _text(routed))
+    return wanted(_text(event_id), _text(routed))
 
 
 def _text(raw: bytes) -> str:

@@ -141,7 +141,7 @@ class Wait:
             raise ExecutionNotFound(self._missing)
         if not self._over and not self._complete:
             return None
-        ended = [self._found[each] for each in sorted(self._found)]
+        ended = list(self._found.values())  # read, and so found, in the order of ids
         return ended if all(each.status in CLOSED for each in ended) else None
 
     @property

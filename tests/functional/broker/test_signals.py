@@ -293,3 +293,33 @@ def test_a_server_that_forgot_its_scripts_delivers_all_the_same(base: Database) 
     base.signal("step", 1, key="k")
     hand.take()
     assert base.wakes() == [waiting]
+
+
+def test_a_signal_refused_everywhere_is_a_failed_event(base: Database) -> None:
+    hand = base.hand(inbox_limit=1)
+    full = base.waiting(hand, "other")
+    for number in range(3):
+        base.signal("step", number, execution_id=full)
+    taken = hand.taken()
+    assert (taken.succeeded, taken.failed) == (1, 2)
+    assert len(base.dead()) == 2
+
+
+def test_an_addressed_event_that_nobody_takes_is_told_and_not_dropped(
+    base: Database,
+) -> None:
+    hand = base.hand()
+    waiting = base.waiting(hand)
+    base.signal("typo", 1, execution_id=waiting)
+    hand.take()
+    [letter] = base.dead()
+    assert b"takes no signal typo" in letter[b"message"]
+
+
+def test_an_addressed_event_starts_nothing(base: Database) -> None:
+    hand = base.hand()
+    waiting = base.waiting(hand)
+    base.signal("go", 1, execution_id=waiting)
+    assert hand.take() == []
+    [letter] = base.dead()
+    assert b"takes no signal go" in letter[b"message"]

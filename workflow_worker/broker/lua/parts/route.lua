@@ -153,16 +153,18 @@ end
 
 local function signal_by_id(entry, fields, event, signals)
   local id = event.execution_id
-  local x = fields_of(id, 'status', 'workflow')
-  if not x.status then
-    keep_early('@' .. id, event.name, entry, fields)
+  local x, landed = fields_of(id, 'status', 'workflow'), nil
+  if not x.status and #signals == 0 then
+    return settle(entry, 'events_ignored')
+  elseif not x.status then
+    landed = keep_early('@' .. id, event.name, entry, fields)
   elseif not has_name(signals, x.workflow) then
     return reject(entry, fields, 'the workflow ' .. x.workflow .. ' takes no signal ' ..
       event.name .. ': name it in its signals=')
   else
-    signal_to(id, event.name, entry, fields)
+    landed = signal_to(id, event.name, entry, fields)
   end
-  settle(entry, 'events_succeeded')
+  settle(entry, landed and 'events_succeeded' or 'events_failed')
 end
 
 -- As it is kept, away from its entry: its id has to go with it.
@@ -174,12 +176,14 @@ local function with_id(entry, fields, event)
   return copy
 end
 
+local function is_addressed(event) return event.execution_id and event.execution_id ~= '' end
+
 -- Where an event that is a signal goes. Returns true if it is settled by that.
 local function signal(entry, fields, event, starts, signals)
   if not is_object(event.payload) then
     reject(entry, fields, 'the payload is no JSON object')
     return true
-  elseif event.execution_id and event.execution_id ~= '' then
+  elseif is_addressed(event) then
     signal_by_id(entry, with_id(entry, fields, event), event, signals)
     return true
   elseif not event.key or event.key == '' then
@@ -187,12 +191,13 @@ local function signal(entry, fields, event, starts, signals)
     reject(entry, fields, 'a signal needs a key or an execution_id')
     return true
   end
-  local kept = with_id(entry, fields, event)
+  local kept, landed = with_id(entry, fields, event), false
   for _, workflow in ipairs(signals) do
-    signal_by_key(workflow, event.key, event.name, entry, kept, is_among(starts, workflow))
+    local starts_it = is_among(starts, workflow)
+    landed = signal_by_key(workflow, event.key, event.name, entry, kept, starts_it) or landed
   end
   if #starts > 0 then return false end
-  settle(entry, 'events_succeeded')
+  settle(entry, landed and 'events_succeeded' or 'events_failed')
   return true
 end
 
@@ -213,11 +218,13 @@ local function admit(entry, deliveries, fields, fresh)
     return hand_out(entry, deliveries, event._workflow, fields, event, takes, fresh)
   end
   local starts, signals = route(event.name)
-  if #starts == 0 and #signals == 0 then
+  -- What is addressed to an execution is a signal, whatever its name starts elsewhere.
+  local is_signal = #signals > 0 or is_addressed(event)
+  if #starts == 0 and not is_signal then
     return settle(entry, 'events_ignored')
   elseif event.id and seen_before(entry, event) then
     return settle(entry, 'events_duplicate')
-  elseif fresh and #signals > 0 and signal(entry, fields, event, starts, signals) then
+  elseif fresh and is_signal and signal(entry, fields, event, starts, signals) then
     return
   elseif #starts == 0 then
     return settle(entry)

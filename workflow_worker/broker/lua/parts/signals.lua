@@ -14,20 +14,26 @@ local function deliver(id, name, fields)
   return true
 end
 
+-- Each that follows returns false if the signal went to the dead letters.
 local function deliver_signal(id, name, entry, fields)
-  if deliver(id, name, fields) then return count('signals_delivered', 1) end
+  if deliver(id, name, fields) then
+    count('signals_delivered', 1)
+    return true
+  end
   bury(entry, fields, {category = 'permanent', error_type = 'InboxFull',
     execution_id = id, message = 'the execution has ' .. inbox_limit ..
     ' unconsumed signals, INBOX_LIMIT allows no more', attempts = 0, deliveries = 1,
     first_ms = number(now), last_ms = number(now)})
   count('signals_dead', 1)
+  return false
 end
 
 -- Keeps a signal for an execution that may still start. A slot is '<workflow>:<key>', or
 -- '@<execution id>' of one that is addressed.
 local function keep_early(slot, name, entry, fields)
   if redis.call('EXISTS', P .. 'late:' .. slot) == 1 then
-    return count('signals_ignored', 1)
+    count('signals_ignored', 1)
+    return true
   end
   local expires = number(now + early_ttl)
   if redis.call('ZCARD', P .. 'early:' .. slot) >= inbox_limit then
@@ -35,7 +41,8 @@ local function keep_early(slot, name, entry, fields)
       message = inbox_limit .. ' signals wait for ' .. slot ..
       ' to start, INBOX_LIMIT allows no more', attempts = 0, deliveries = 1,
       first_ms = number(now), last_ms = number(now)})
-    return count('signals_dead', 1)
+    count('signals_dead', 1)
+    return false
   end
   -- Stream order, also among those that came in one millisecond.
   local ms, sequence = string.match(entry, '^(%d+)-(%d+)$')
@@ -44,6 +51,7 @@ local function keep_early(slot, name, entry, fields)
     place .. cmsgpack.pack({name, fields}))
   redis.call('ZADD', EARLY, 'NX', expires, slot)
   count('signals_early', 1)
+  return true
 end
 
 -- Forgets what waited in vain; a few slots a call.
@@ -95,8 +103,9 @@ end
 -- To the one that is addressed; it may have ended since.
 local function deliver_to(id, name, entry, fields)
   local status = redis.call('HGET', P .. 'x:' .. id, 'status')
-  if not status or is_closed(status) then return count('signals_ignored', 1) end
-  deliver_signal(id, name, entry, fields)
+  if status and not is_closed(status) then return deliver_signal(id, name, entry, fields) end
+  count('signals_ignored', 1)
+  return true
 end
 
 -- One page of a delivery to many; true when it was the last.
@@ -108,8 +117,8 @@ local function deliver_page(job)
   local page = redis.call('ZRANGEBYSCORE', P .. 'open:' .. job.slot, '(' .. job.after,
     job.upto, 'WITHSCORES', 'LIMIT', 0, MOST_AT_ONCE)
   for i = 1, #page, 2 do
-    deliver_signal(page[i], job.name, job.entry, job.fields)
-    job.after = page[i + 1]
+    local landed = deliver_signal(page[i], job.name, job.entry, job.fields)
+    job.landed, job.after = job.landed or landed, page[i + 1]
   end
   return #page < 2 * MOST_AT_ONCE
 end
@@ -133,9 +142,9 @@ local function signal_to(id, name, entry, fields)
   if redis.call('EXISTS', FANOUT) == 1 then
     redis.call('RPUSH', FANOUT,
       cmsgpack.pack({to = id, name = name, entry = entry, fields = fields}))
-  else
-    deliver_to(id, name, entry, fields)
+    return true
   end
+  return deliver_to(id, name, entry, fields)
 end
 
 -- Sends a signal to every open execution of a workflow with this key. One that itself
@@ -143,13 +152,17 @@ end
 local function signal_by_key(workflow, key, name, entry, fields, starts)
   local slot = workflow .. ':' .. key
   local size = redis.call('ZCARD', P .. 'open:' .. slot)
-  if size == 0 and starts then return count('signals_ignored', 1) end
+  if size == 0 and starts then
+    count('signals_ignored', 1)
+    return true
+  end
   if size == 0 then return keep_early(slot, name, entry, fields) end
   local job = {slot = slot, name = name, entry = entry, fields = fields, after = '0',
                upto = redis.call('HGET', STATS, 'executions_opened')}
   if size > MOST_AT_ONCE or redis.call('EXISTS', FANOUT) == 1 then
     redis.call('RPUSH', FANOUT, cmsgpack.pack(job))
-  else
-    deliver_page(job)
+    return true
   end
+  deliver_page(job)
+  return job.landed
 end
