@@ -17,6 +17,7 @@ from workflow_worker import (
     ExecutionFailed,
     ExecutionNotFound,
     NotPossible,
+    OutcomeUnknown,
     Unavailable,
 )
 from workflow_worker.client import waiting
@@ -139,14 +140,19 @@ def test_a_wait_outlives_a_short_outage(own_server: Server, tmp_path: Path) -> N
 
 
 def test_an_outage_that_lasts_ends_a_wait(own_server: Server) -> None:
-    with Client(own_server.url, timeout=0.2) as client, ThreadPoolExecutor(1) as pool:
+    with (
+        Client(own_server.url, timeout=0.2) as client,
+        own_server.client() as db,
+        ThreadPoolExecutor(2) as pool,
+    ):
         event_id = client.publish("doubles", {"n": 2})
         waited = pool.submit(client.wait, f"0-{event_id}.doubles")
         published = pool.submit(client.publish, "doubles", {"n": 2}, wait=True)
+        wait_until(lambda: db.xlen("{wf:0}:events") == 2)
         own_server.stop()
         with pytest.raises(Unavailable):
             waited.result(SOON)
-        with pytest.raises(Unavailable):
+        with pytest.raises(OutcomeUnknown, match="was published"):
             published.result(SOON)
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from datetime import UTC, datetime
 
 import pytest
 
 from tests.functional.broker.conftest import PARTITION, Database, Hand, suspended
 from workflow_worker.broker import executions, listing, queued
+from workflow_worker.broker.connection import Link, Reply
 from workflow_worker.broker.executions import Execution
 from workflow_worker.errors import ErrorCategory, ExecutionFailed, ExecutionNotFound
 from workflow_worker.model import Child, Decision, Failure, Outcome
@@ -102,7 +104,7 @@ def test_one_that_was_woken_waits_for_nothing(base: Database) -> None:
     base.signal("step", 1, key="k")
     assert hand.take() == []  # delivered; its wake comes next
     found = look(hand, execution_id)
-    assert (found.status, found.waiting_for) == ("running", [])
+    assert (found.status, found.waiting_for, found.due_at) == ("running", [], None)
 
 
 def test_a_parent_waits_for_the_id_of_its_child(base: Database) -> None:
@@ -206,11 +208,21 @@ def test_a_long_list_is_whole_though_many_changed_in_one_moment(
     for i, name in enumerate(names):
         record = {"status": "completed", "workflow": "w", "key": str(i % 2)}
         base.client.hset(PARTITION.record(name), mapping=record)
-        # Two hundred and fifty of the same millisecond, then others.
-        base.client.zadd(PARTITION.by_status("completed"), {name: min(i, 250)})
+        # Two hundred and fifty of the same millisecond, others after them.
+        base.client.zadd(PARTITION.by_status("completed"), {name: max(i, 250)})
     assert listed(hand, limit=1000) == names[::-1]
     assert listed(hand, limit=1000, key="1") == names[1::2][::-1]
     assert listed(hand, limit=120) == names[::-1][:120]
+
+
+def test_one_that_changes_meanwhile_is_listed_once_and_as_it_is(
+    base: Database,
+) -> None:
+    hand = base.hand()
+    failed = commit(base, hand, FAILED)
+    base.client.zadd(PARTITION.by_status("waiting"), {failed: 1})
+    assert listed(hand) == [failed]
+    assert listed(hand, status="waiting") == []
 
 
 def test_no_such_status_is_refused_with_those_there_are(base: Database) -> None:
@@ -247,6 +259,31 @@ def test_an_event_is_found_wherever_it_is_queued(
     assert again.execution_id == execution_id
     assert later.commit(again) == [True]
     assert not queues(hand, execution_id)
+
+
+class Meanwhile(Link):
+    """A link on whose way something happens before a certain command."""
+
+    def __init__(self, url: str, command: str, happens: Callable[[], object]) -> None:
+        super().__init__(url)
+        self._command = command
+        self._happens = happens
+
+    def call(self, *command: str | bytes | int, block: float = 0.0) -> Reply:
+        if command[0] == self._command:
+            self._happens()
+        return super().call(*command, block=block)
+
+
+def test_an_event_is_found_though_its_timer_fires_meanwhile(base: Database) -> None:
+    hand, later = base.hand(), base.hand("b", ahead_ms=60_001)
+    base.add("go", id="e-1")
+    hand.requeue(*hand.take(), delay_ms=60_000)
+    link = Meanwhile(base.server.url, "HSCAN", later.take)
+    wanted = queued.starting(PARTITION, "0-e-1.w")
+    assert queued.find(link, PARTITION, wanted)
+    assert base.client.hlen(PARTITION.timer_data) == 0
+    link.close()
 
 
 def test_a_copy_is_queued_only_for_the_workflow_it_was_routed_to(

@@ -9,6 +9,7 @@ from workflow_worker.broker import queries
 def test_a_letter_of_very_many_fields_is_whole(base: Database) -> None:
     hand = base.hand()
     fields = {f"f{i}": bytes([i % 256]) * (i % 40) for i in range(600)}
+    fields |= {"short": b"s" * 300, "long": b"l" * 70_000}
     base.add("go", **fields)
     assert hand.take() == []
     [letter] = queries.dead_letters(hand.link, PARTITION, 10)

@@ -316,7 +316,9 @@ def test_an_addressed_event_that_nobody_takes_is_told_and_not_dropped(
     assert b"takes no signal typo" in letter[b"message"]
 
 
-def test_an_addressed_event_starts_nothing(base: Database) -> None:
+def test_an_addressed_event_whose_name_starts_others_starts_none(
+    base: Database,
+) -> None:
     hand = base.hand()
     waiting = base.waiting(hand)
     base.signal("go", 1, execution_id=waiting)
