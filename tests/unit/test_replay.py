@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import uuid
 from collections.abc import Callable
@@ -329,3 +330,16 @@ def test_the_format_of_an_entry_stays_what_it_is() -> None:
     entry = journal.decode(stored)
     assert (entry.ordinal, entry.attempt, entry.format) == (2, 1, 1)
     assert journal.encode(entry) == stored
+
+
+def test_a_failure_met_twice_counts_from_the_first_time(shop: Shop) -> None:
+    def fn(ctx: Context) -> None:
+        future = shop.act.submit(ValueError("no stock"))
+        with contextlib.suppress(ActionFailed):
+            future.result()
+        shop.other("clean up")
+        future.result()
+
+    failure = run(shop.flow(fn)).failure
+    assert failure is not None
+    assert (failure.closing, failure.seen) == (1, 1)

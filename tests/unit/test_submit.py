@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -150,19 +149,6 @@ def test_an_uncaught_failure_says_which_step_it_was(shop: Shop) -> None:
     assert (failure.error_type, failure.closing) == ("ValueError", 1)
     # The second action does not come of the failure: a retry keeps it.
     assert failure.seen == 2
-
-
-def test_what_a_failure_was_met_twice_counts_from_the_first_time(shop: Shop) -> None:
-    def fn(ctx: Context) -> None:
-        future = shop.act.submit(ValueError("no stock"))
-        with contextlib.suppress(ActionFailed):
-            future.result()
-        shop.other("clean up")
-        future.result()
-
-    failure = run(shop.flow(fn)).failure
-    assert failure is not None
-    assert (failure.closing, failure.seen) == (1, 1)
 
 
 @pytest.mark.parametrize("value", [object(), float("nan"), "x" * LIMIT])

@@ -19,10 +19,11 @@ def cancel(
     """End an execution; ``cancelled`` at once, or ``asked`` if it runs.
 
     One that runs ends at its next action; one that has compensations runs them first.
+    Of one that is cancelled already it says so again: a repeated call is harmless.
 
     Raises:
         ExecutionNotFound: there is no record of it.
-        NotPossible: it has ended already.
+        NotPossible: it has completed or failed.
     """
     answer = _ask(
         link,

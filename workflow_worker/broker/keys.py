@@ -48,7 +48,7 @@ WORKERS = "workers"
 """Group whose pending entries are the leases."""
 BELL = "bell"
 """Group that wakes one idle worker per new entry; reads without acknowledging."""
-PROTOCOL = "1"
+PROTOCOL = "2"
 """Version of everything in this package; raised when old and new can't share keys."""
 
 

@@ -14,7 +14,7 @@ from workflow_worker.broker.packed import unpacked
 
 PAGE_BYTES = 256 * 1024
 """About how much is read in one round trip."""
-MOST = 500
+MOST = 100
 """Entries read in one round trip."""
 
 Wanted = Callable[[str, str], bool]

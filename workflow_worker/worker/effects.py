@@ -33,6 +33,10 @@ would let nobody else run for as long.
 """
 
 
+JITTER_MS = 50
+"""Milliseconds by which answers of the server may differ because they were slow."""
+
+
 class ServerClock:
     """The server's wall clock as the last take told it; the host's may be hours off."""
 
@@ -40,8 +44,11 @@ class ServerClock:
         self._offset = wall_ms() - monotonic() * 1000
 
     def set(self, server_ms: int) -> None:
-        """Note what the server's clock says now."""
-        self._offset = server_ms - monotonic() * 1000
+        """Note what the server's clock said a moment ago."""
+        found = server_ms - monotonic() * 1000
+        # The quickest answer tells best; and a slower one must not turn time back.
+        if not 0 <= self._offset - found < JITTER_MS:
+            self._offset = found
 
     def now_ms(self) -> int:
         """Return ms since the epoch."""

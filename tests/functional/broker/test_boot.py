@@ -13,7 +13,7 @@ from tests.servers import Server
 from tests.service import Service
 from workflow_worker.broker import boot
 from workflow_worker.broker.connection import Link
-from workflow_worker.broker.keys import Partition
+from workflow_worker.broker.keys import PROTOCOL, Partition
 from workflow_worker.errors import ConfigurationError
 
 
@@ -200,11 +200,11 @@ def test_a_namespace_has_an_epoch_of_its_own(link: Link) -> None:
 
 
 def test_another_protocol_version_is_refused(base: Database, link: Link) -> None:
-    base.client.hset(PARTITION.meta, "protocol", "2")
-    sentence = "namespace t .* version 2, this one is 1; choose another"
+    base.client.hset(PARTITION.meta, "protocol", "9")
+    sentence = f"namespace t .* version 9, this one is {PROTOCOL}; choose another"
     with pytest.raises(ConfigurationError, match=sentence):
         boot.check(link, PARTITION)
-    assert base.client.hget(PARTITION.meta, "protocol") == b"2"
+    assert base.client.hget(PARTITION.meta, "protocol") == b"9"
 
 
 def test_a_version_without_an_epoch_is_completed(base: Database, link: Link) -> None:
@@ -217,4 +217,4 @@ def test_an_epoch_without_a_version_stays(base: Database, link: Link) -> None:
     first = boot.check(link, PARTITION).epoch
     base.client.hdel(PARTITION.meta, "protocol")
     assert boot.check(link, PARTITION).epoch == first
-    assert base.client.hget(PARTITION.meta, "protocol") == b"1"
+    assert base.client.hget(PARTITION.meta, "protocol") == PROTOCOL.encode()

@@ -210,6 +210,8 @@ def test_a_long_list_is_whole_though_many_changed_in_one_moment(
         base.client.hset(PARTITION.record(name), mapping=record)
         # Two hundred and fifty of the same millisecond, others after them.
         base.client.zadd(PARTITION.by_status("completed"), {name: max(i, 250)})
+    # As if it had been running when the first page was read.
+    base.client.zadd(PARTITION.by_status("running"), {names[-1]: 1})
     assert listed(hand, limit=1000) == names[::-1]
     assert listed(hand, limit=1000, key="1") == names[1::2][::-1]
     assert listed(hand, limit=120) == names[::-1][:120]
@@ -261,17 +263,18 @@ def test_an_event_is_found_wherever_it_is_queued(
     assert not queues(hand, execution_id)
 
 
-class Meanwhile(Link):
-    """A link on whose way something happens before a certain command."""
+Command = tuple[str | bytes | int, ...]
 
-    def __init__(self, url: str, command: str, happens: Callable[[], object]) -> None:
+
+class Watched(Link):
+    """A link whose commands are seen before they are sent."""
+
+    def __init__(self, url: str, seen: Callable[[Command], object]) -> None:
         super().__init__(url)
-        self._command = command
-        self._happens = happens
+        self._seen = seen
 
     def call(self, *command: str | bytes | int, block: float = 0.0) -> Reply:
-        if command[0] == self._command:
-            self._happens()
+        self._seen(command)
         return super().call(*command, block=block)
 
 
@@ -279,7 +282,7 @@ def test_an_event_is_found_though_its_timer_fires_meanwhile(base: Database) -> N
     hand, later = base.hand(), base.hand("b", ahead_ms=60_001)
     base.add("go", id="e-1")
     hand.requeue(*hand.take(), delay_ms=60_000)
-    link = Meanwhile(base.server.url, "HSCAN", later.take)
+    link = Watched(base.server.url, lambda c: later.take() if c[0] == "HSCAN" else 0)
     wanted = queued.starting(PARTITION, "0-e-1.w")
     assert queued.find(link, PARTITION, wanted)
     assert base.client.hlen(PARTITION.timer_data) == 0
@@ -313,9 +316,16 @@ def test_the_hint_is_only_a_hint(base: Database) -> None:
         assert queued.find(hand.link, PARTITION, wanted, hint) == entry
 
 
-def test_large_events_are_read_a_few_at_a_time(base: Database) -> None:
-    hand = base.hand()
-    for _ in range(30):
-        base.add("other", payload="x" * queued.PAGE_BYTES)
+def test_large_events_are_read_one_by_one_and_small_ones_many_at_once(
+    base: Database,
+) -> None:
+    commands: list[Command] = []
+    link = Watched(base.server.url, commands.append)
+    for size in (*[queued.PAGE_BYTES] * 30, *[1] * 300):
+        base.add("other", payload="x" * size)
     base.add("go", id="e-1")
-    assert queues(hand, "0-e-1.w")
+    wanted = queued.starting(PARTITION, "0-e-1.w")
+    assert queued.find(link, PARTITION, wanted)
+    counts = [command[-1] for command in commands]
+    assert counts == [10, *[1] * 21, *[queued.MOST] * 3]
+    link.close()

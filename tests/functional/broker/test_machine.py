@@ -1,353 +1,30 @@
-"""The protocol under every schedule that hypothesis can think of.
+"""The protocol under every schedule that hypothesis can think of; and proof that it sees.
 
-Owners take, run, append, commit, crash, pause and come back, in any order, while others
-publish, signal, cancel and retry and the clock is moved on. The invariants hold at each
-moment they can be seen, and all of them once everything is drained. That the machine can
-see is proven on scripts that were broken on purpose.
+A schedule that breaks an invariant is shown as the calls that led there; with
+``Phase.shrink`` among the phases, and another seed, it is a tool to look for more.
 """
 
 from __future__ import annotations
 
-import json
-import sys
-from collections.abc import Callable
-from contextlib import suppress
-from typing import Any, TypeVar
-
+import pytest
 from hypothesis import HealthCheck, Phase, seed, settings
-from hypothesis import strategies as st
-from hypothesis.stateful import (
-    RuleBasedStateMachine,
-    initialize,
-    invariant,
-    precondition,
-    rule,
-    run_state_machine_as_test,
-)
+from hypothesis.stateful import run_state_machine_as_test
 
-from tests.functional.broker.machine import books
-from tests.functional.broker.machine.owner import (
-    EARLY_TTL_MS,
-    INBOX_LIMIT,
-    Base,
-    Worker,
-)
-from tests.functional.broker.machine.toy import MINUTE, ROUTES, UNITS, Entry, Step
-from tests.functional.broker.machine.view import look
+from tests.functional.broker.machine import mutants
+from tests.functional.broker.machine.books import Broken
+from tests.functional.broker.machine.mutants import Mutant, replaced
+from tests.functional.broker.machine.rules import Machine
 from tests.servers import Server
-from workflow_worker.broker import boot, control, fleet, publish
-from workflow_worker.broker.keys import Partition
-from workflow_worker.broker.publish import Message
-from workflow_worker.errors import ExecutionNotFound, NotPossible
-
-T = TypeVar("T")
-SKIP_MS = 100_000
-"""Longer than any wait, and shorter than signals are kept."""
-
-CHILD = st.sampled_from(
-    [
-        {"steps": [["act"]], "end": "result"},
-        {"steps": [["wait", ["s1"], MINUTE]], "end": "result"},
-        {"steps": [["flaky"]], "end": "done"},
-        {"steps": [["sleep", MINUTE]], "end": "again"},
-    ]
-)
-WAIT = st.sampled_from(
-    [
-        ["wait", ["s1"], None],
-        ["wait", ["s2"], MINUTE],
-        ["wait", ["s1", "s2"], MINUTE],
-        ["wait", ["s1", "s2", "kick"], None],
-    ]
-)
-STEP = st.one_of(
-    WAIT,
-    st.sampled_from(
-        [["act"], ["act"], ["flaky"], ["undo"], ["sleep", MINUTE], ["result"]]
-    ),
-    st.sampled_from([["emit", "ping", 0], ["emit", "go", MINUTE], ["emit", "s1", 0]]),
-    CHILD.map(lambda plan: ["child", plan]),
-)
-STEPS = st.lists(STEP, min_size=1, max_size=6)
-END = st.sampled_from(["done", "result", "result", "fail", "again"])
-DELAY = st.sampled_from([0, 0, 0, MINUTE])
-PLACE = st.integers(0, 7)
-STEP_COUNT = 100
-MANY = st.sampled_from([1, 2, 5])
 
 
-def pick(things: list[T], place: int) -> T:
-    return things[place % len(things)]
-
-
-class Machine(RuleBasedStateMachine):
-    """Owners on one database; ``server`` is set by the test."""
-
-    server: Server
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.client = self.server.client()
-        self.client.flushall()
-        self.base = Base(self.server.url, self.client, Partition("t"))
-        self.link, self.ledger = self.base.link, self.base.ledger
-        boot.check(self.link, self.base.partition)
-        fleet.register(self.link, self.base.partition, ROUTES)
-        self.born = self.number = self.keys = 0
-        self.workers = [self.born_worker() for _ in range(3)]
-        self.dead: list[tuple[str, list[str]]] = []
-
-    @initialize(solo=st.booleans())
-    def choose(self, solo: bool) -> None:
-        """Either every execution has a key of its own, or all share two."""
-        self.ledger.solo = solo
-
-    def born_worker(self) -> Worker:
-        self.born += 1
-        return Worker(self.base, f"w{self.born}")
-
-    # What others send.
-
-    def send(self, name: str, plan: Entry, *, new: bool = True, **how: Any) -> None:
-        message = Message(name, json.dumps(plan).encode(), **how)
-        publish.publish(self.link, self.base.partition, [message])
-        self.ledger.note(name, new=new, addressed=bool(message.execution_id))
-
-    def numbered(self, delay_ms: int = 0) -> int | None:
-        """Number an event by its place in the stream; one for later has none."""
-        self.number += 1
-        return None if delay_ms else self.number
-
-    def key(self, place: int) -> str:
-        """Return a key of some execution, of the past or of the near future."""
-        if not self.ledger.solo:
-            return f"k{place % 2}"
-        return f"k{max(0, self.keys + 2 - place)}"
-
-    def next_id(self, name: str) -> str:
-        event_id = f"e{len(self.ledger.ids)}"
-        self.ledger.ids[event_id] = name
-        return event_id
-
-    @rule(
-        name=st.sampled_from(["go", "go", "go", "both", "ping", "nobody"]),
-        steps=STEPS,
-        end=END,
-        delay=DELAY,
-        keep=st.booleans(),
-        named=st.booleans(),
-        place=PLACE,
-    )
-    def publish_start(
-        self,
-        name: str,
-        steps: list[Step],
-        end: str,
-        delay: int,
-        keep: bool,
-        named: bool,
-        place: int,
-    ) -> None:
-        plan = {"n": self.numbered(delay), "steps": steps, "end": end}
-        event_id = self.next_id(name) if named else ""
-        self.keys += 1
-        key = f"k{self.keys}" if self.ledger.solo else self.key(place)
-        self.send(name, plan, key=key, id=event_id, delay_ms=delay, keep=keep)
-
-    @rule(
-        name=st.sampled_from(sorted(UNITS)),
-        place=PLACE,
-        delay=DELAY,
-        named=st.booleans(),
-    )
-    def signal_by_key(self, name: str, place: int, delay: int, named: bool) -> None:
-        """Also before its execution, and after; a kick starts one of its own besides."""
-        plan = {"n": self.numbered(delay), "steps": [], "end": "done"}
-        event_id = self.next_id(name) if named else ""
-        self.send(name, plan, key=self.key(place), id=event_id, delay_ms=delay)
-
-    @rule(name=st.sampled_from(["s1", "s2"]), place=PLACE)
-    def signal_by_id(self, name: str, place: int) -> None:
-        to = pick(
-            [f"0-e{len(self.ledger.ids)}.case", *reversed(self.base.known)], place
-        )
-        if name == "s2" and "/" in to.rpartition(".")[2]:
-            name = "s1"
-        self.send(name, {"n": self.numbered()}, execution_id=to)
-
-    @precondition(lambda self: self.ledger.ids)
-    @rule(place=PLACE, delay=DELAY)
-    def publish_an_id_again(self, place: int, delay: int) -> None:
-        event_id = pick(sorted(self.ledger.ids), place)
-        plan = {"n": self.numbered(), "steps": [["act"]], "end": "result"}
-        name = self.ledger.ids[event_id]
-        self.send(
-            name, plan, new=False, key=self.key(place), id=event_id, delay_ms=delay
-        )
-
-    # What operators ask.
-
-    @precondition(lambda self: self.base.known)
-    @rule(place=PLACE)
-    def cancel(self, place: int) -> None:
-        i = pick(self.base.known, -1 - place)
-        before, partition = self.status(i), self.base.partition
-        with suppress(ExecutionNotFound, NotPossible):
-            answer = control.cancel(self.link, partition, i, 10**11, EARLY_TTL_MS)
-            self.ledger.steps[i] += answer != "asked" and before != b"cancelled"
-
-    @precondition(lambda self: self.base.known)
-    @rule(place=PLACE)
-    def retry(self, place: int) -> None:
-        ended = [
-            i for i in self.base.known if self.status(i) in (b"failed", b"cancelled")
-        ]
-        if ended:
-            i = pick(ended, place)
-            with suppress(NotPossible):
-                control.retry(
-                    self.link, self.base.partition, i, EARLY_TTL_MS, INBOX_LIMIT
-                )
-                self.ledger.steps[i] += 1
-
-    def status(self, execution_id: str) -> bytes | None:
-        return self.client.hget(self.base.partition.record(execution_id), "status")
-
-    # What owners do.
-
-    def one_of(self, able: Callable[[Worker], object], place: int) -> Worker:
-        return pick([worker for worker in self.workers if able(worker)], place)
-
-    @rule(place=PLACE, most=MANY, lost=st.sampled_from([False, False, False, True]))
-    def take(self, place: int, most: int, lost: bool) -> None:
-        worker = pick(self.workers, place)
-        worker.take(most, reply_lost=lost)
-
-    @precondition(lambda self: any(worker.undecided for worker in self.workers))
-    @rule(place=PLACE, which=PLACE, twice=st.booleans())
-    def go_on(self, place: int, which: int, twice: bool) -> None:
-        """One run gets as far as its next action, or its end."""
-        worker = self.one_of(lambda worker: worker.undecided, place)
-        worker.go_on(pick(worker.undecided, which), twice=twice)
-
-    @precondition(lambda self: any(worker.undecided for worker in self.workers))
-    @rule(place=PLACE)
-    def run_all(self, place: int) -> None:
-        self.one_of(lambda worker: worker.undecided, place).run_all()
-
-    @precondition(lambda self: any(worker.decided for worker in self.workers))
-    @rule(place=PLACE, most=MANY, twice=st.booleans())
-    def commit(self, place: int, most: int, twice: bool) -> None:
-        worker = self.one_of(lambda worker: worker.decided, place)
-        worker.commit(worker.decided[:most], twice=twice)
-
-    @precondition(lambda self: any(worker.undecided for worker in self.workers))
-    @rule(place=PLACE)
-    def run_and_commit_all(self, place: int) -> None:
-        worker = self.one_of(lambda worker: worker.undecided, place)
-        worker.run_all()
-        if worker.decided:
-            worker.commit(worker.decided)
-
-    @precondition(lambda self: any(worker.runs for worker in self.workers))
-    @rule(place=PLACE, most=MANY)
-    def claim(self, place: int, most: int) -> None:
-        """The others' lease has run out; they don't know."""
-        pick(self.workers, place).claim(most)
-
-    @precondition(lambda self: any(worker.runs for worker in self.workers))
-    @rule(place=PLACE)
-    def renew(self, place: int) -> None:
-        self.one_of(lambda worker: worker.runs, place).renew()
-
-    @precondition(lambda self: any(worker.runs for worker in self.workers))
-    @rule(place=PLACE, most=MANY, delay=DELAY)
-    def requeue(self, place: int, most: int, delay: int) -> None:
-        worker = self.one_of(lambda worker: worker.runs, place)
-        worker.requeue(worker.runs[:most], delay)
-
-    @precondition(lambda self: any(worker.reply_lost for worker in self.workers))
-    @rule(place=PLACE)
-    def find_what_a_lost_reply_held(self, place: int) -> None:
-        worker = self.one_of(lambda worker: worker.reply_lost, place)
-        worker.adopt(worker.name, [], counted=True)
-
-    @rule(place=PLACE, kill=st.booleans())
-    def worker_goes(self, place: int, kill: bool) -> None:
-        """By its own will only if it owns nothing."""
-        place %= len(self.workers)
-        worker = self.workers[place]
-        if kill:
-            self.dead.append((worker.name, [run.task.entry for run in worker.runs]))
-        if kill or worker.leave():
-            self.workers[place] = self.born_worker()
-
-    @precondition(lambda self: self.dead)
-    @rule(place=PLACE, counted=st.booleans())
-    def adopt(self, place: int, counted: bool) -> None:
-        name, held = self.dead.pop()
-        pick(self.workers, place).adopt(name, held, counted=counted)
-
-    # What the world does.
-
-    @rule(restart=st.booleans())
-    def time_passes(self, restart: bool) -> None:
-        """All that waits for a time is due; the marks of what closed are gone."""
-        if restart:
-            self.client.script_flush()
-        ahead = self.base.partition.ahead_ms + SKIP_MS
-        self.base.partition = Partition("t", ahead_ms=ahead)
-        late = self.client.keys(self.base.partition.prefix + "late:*")
-        if late:
-            self.client.delete(*late)
-
-    # What must hold.
-
-    @invariant()
-    def one_wake(self) -> None:
-        books.one_wake(look(self.client, self.base.partition))
-
-    def teardown(self) -> None:
-        """Drain and close the books, unless something is broken already."""
-        try:
-            if sys.exception() is None:
-                self.drain()
-                books.close(
-                    look(self.client, self.base.partition),
-                    self.ledger,
-                    self.base.outside,
-                )
-        finally:
-            self.link.close()
-            self.client.close()
-
-    def drain(self) -> None:
-        worker = self.born_worker()
-        for _ in range(300):
-            came = worker.claim(50) + worker.take(50)
-            worker.run_all()
-            if worker.runs:
-                worker.commit(worker.decided)
-            view = look(self.client, self.base.partition)
-            if not came and not view.fanout and not view.entries:
-                if not view.timers:
-                    return
-                self.time_passes(restart=False)
-        raise books.Broken(f"one wake: it never ends, {view}")
-
-
-def machine(server: Server, number: int) -> type[Machine]:
-    """Return the machine for this server, its schedules given by a number."""
-    made = type("Machine", (Machine,), {"server": server})
-    return seed(number)(made)
-
-
-def survives(server: Server, number: int, examples: int) -> None:
+def run_schedules(server: Server, number: int, examples: int) -> None:
+    """Run so many schedules on this server, which ones given by a number."""
+    on_server = type("Machine", (Machine,), {"server": server})
     run_state_machine_as_test(
-        machine(server, number),
+        seed(number)(on_server),
         settings=settings(
             max_examples=examples,
-            stateful_step_count=STEP_COUNT,
+            stateful_step_count=60,
             deadline=None,
             database=None,
             phases=[Phase.generate],
@@ -358,4 +35,15 @@ def survives(server: Server, number: int, examples: int) -> None:
 
 
 def test_the_protocol_holds_under_every_schedule(valkey: Server) -> None:
-    survives(valkey, 1, 60)
+    run_schedules(valkey, 1, 100)
+
+
+def test_it_holds_where_all_is_done_in_pages(valkey: Server) -> None:
+    with replaced(mutants.SMALL_PAGES):
+        run_schedules(valkey, 2, 60)
+
+
+@pytest.mark.parametrize("mutant", mutants.BROKEN, ids=lambda mutant: mutant.name)
+def test_it_is_seen_when(valkey: Server, mutant: Mutant) -> None:
+    with replaced(mutant), pytest.raises(Broken, match=f"^{mutant.breaks}: "):
+        run_schedules(valkey, 1, 200)

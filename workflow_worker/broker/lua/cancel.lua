@@ -18,6 +18,7 @@ local record = fields_of(id, 'status', 'workflow', 'key', 'due', 'parent', 'mark
 if not record.status then return '' end
 if is_closed(record.status) then return record.status end
 if record.status == 'running' or record.undo then
+  redis.call('HDEL', X, 'cancel')  -- a full server allows this, and then the rest
   redis.call('HSET', X, 'cancel', '1')
   if record.status ~= 'running' then resume(id, record.status, now) end
   return 'asked'

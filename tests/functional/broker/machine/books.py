@@ -44,7 +44,7 @@ class Ledger:
         emitted: names of events that landed commits published.
         children: executions that landed commits started.
         steps: how often something changed an execution for good, by execution.
-        ids: publish ids used.
+        ids: publish ids used, with the name and key of their events.
     """
 
     solo: bool = False
@@ -54,7 +54,7 @@ class Ledger:
     emitted: Counter[str] = field(default_factory=Counter)
     children: int = 0
     steps: Counter[str] = field(default_factory=Counter)
-    ids: dict[str, Any] = field(default_factory=dict)
+    ids: dict[str, tuple[str, str]] = field(default_factory=dict)
 
     def note(self, name: str, *, new: bool, addressed: bool = False) -> None:
         """Note an event that was sent; not new if its id was used before."""

@@ -33,6 +33,8 @@ class Base:
         self.ledger = Ledger()
         self.known: list[str] = []
         """Executions that ever ran."""
+        self.holders: dict[str, tuple[str, int]] = {}
+        """Who was last to get an entry, and its count then."""
 
 
 class Worker:
@@ -61,6 +63,16 @@ class Worker:
     @property
     def decided(self) -> list[Run]:
         return [run for run in self.runs if run.decision]
+
+    @property
+    def stale(self) -> list[Run]:
+        """What others got meanwhile."""
+        held = self.base.holders
+        return [
+            run
+            for run in self.runs
+            if held[run.task.entry] != (self.name, run.task.count)
+        ]
 
     # Getting entries.
 
@@ -93,6 +105,7 @@ class Worker:
     def _hold(self, tasks: Sequence[Task]) -> None:
         for task in tasks:
             self.runs.append(Run(task, self.base.outside))
+            self.base.holders[task.entry] = self.name, task.count
             if task.execution_id not in self.base.known:
                 self.base.known.append(task.execution_id)
 
@@ -142,14 +155,18 @@ class Worker:
         ]
         expect(not changed, "fencing", f"{what} changed {changed}")
 
-    def run_all(self) -> None:
-        while self.undecided:
-            self.go_on(self.undecided[0])
+    def run(self, runs: Sequence[Run]) -> None:
+        """Run each to its end, or until it is lost."""
+        for run in list(runs):
+            while run in self.runs and not run.decision:
+                self.go_on(run)
 
     # Letting go.
 
     def commit(self, runs: Sequence[Run], *, twice: bool = False) -> None:
         """Commit what is decided, in one batch."""
+        if not runs:
+            return
         batch = [(run.task, run.decision) for run in runs if run.decision]
         mine = [self.owns(run) for run in runs]
         before = None if any(mine) else snapshot(self.base.client)

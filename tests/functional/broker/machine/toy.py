@@ -234,7 +234,12 @@ class Run:
             Child(f"{self.id}/{self.mark}", "child", payload, "", self.mark)
         )
         self.buffered.append(
-            {"ordinal": self.ordinal, "kind": "start", "mark": self.mark}
+            {
+                "ordinal": self.ordinal,
+                "kind": "start",
+                "name": "child",
+                "mark": self.mark,
+            }
         )
 
     def _undo(self) -> Iterator[None]:
@@ -256,7 +261,12 @@ class Run:
         return entry
 
     def _keep(self, kind: str, result: Any, consumes: str = "") -> Entry:
-        entry = {"ordinal": self.ordinal, "kind": kind, "result": result}
+        entry = {
+            "ordinal": self.ordinal,
+            "kind": kind,
+            "name": consumes,
+            "result": result,
+        }
         self.pending.append((entry, consumes))
         self.seen.append(entry)
         return entry
@@ -288,7 +298,9 @@ class Run:
 
     def _fail(self, closing: int) -> Iterator[None]:
         yield from self._compensate()
-        failure = Failure("permanent", "Toy", "no", closing=closing, undone=self.undo)
+        failure = Failure(
+            "permanent", "Toy", "no", closing=closing, seen=closing, undone=self.undo
+        )
         self._end(Outcome.FAILED, failure=failure)
 
     def _compensate(self) -> Iterator[None]:

@@ -120,6 +120,8 @@ local function deliver_page(job)
     local landed = deliver_signal(page[i], job.name, job.entry, job.fields)
     job.landed, job.after = job.landed or landed, page[i + 1]
   end
+  -- All of them may have ended since.
+  if job.after == '0' then count('signals_ignored', 1) end
   return #page < 2 * MOST_AT_ONCE
 end
 
@@ -128,6 +130,9 @@ end
 local function deliver_rest()
   local waiting = redis.call('LINDEX', FANOUT, 0)
   if not waiting then return true end
+  -- Needs no memory, so a full server allows it, and with it what follows: else nothing
+  -- would be taken any more, and the server never drained.
+  redis.call('LREM', FANOUT, 1, '')
   local job = cmsgpack.unpack(waiting)
   if not deliver_page(job) then
     redis.call('LSET', FANOUT, 0, cmsgpack.pack(job))

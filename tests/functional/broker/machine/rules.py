@@ -1,0 +1,350 @@
+"""The schedules: owners, those who publish, those who operate, and the world.
+
+Owners take, run, append, commit, crash, pause and come back, in any order, while others
+publish, signal, cancel and retry and the clock is moved on. What can be seen at every
+moment is checked after every rule, the rest once everything is drained.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any, TypeVar
+
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+)
+
+from tests.functional.broker.machine import books
+from tests.functional.broker.machine.owner import (
+    EARLY_TTL_MS,
+    INBOX_LIMIT,
+    Base,
+    Worker,
+)
+from tests.functional.broker.machine.toy import MINUTE, ROUTES, UNITS, Entry, Step
+from tests.functional.broker.machine.view import look
+from tests.servers import Server
+from workflow_worker.broker import boot, control, fleet, publish
+from workflow_worker.broker.keys import Partition
+from workflow_worker.broker.publish import Message
+from workflow_worker.errors import ExecutionNotFound, NotPossible
+
+T = TypeVar("T")
+SKIP_MS = 100_000
+"""Longer than any wait, and shorter than signals are kept."""
+
+CHILD = st.sampled_from(
+    [
+        {"steps": [["act"]], "end": "result"},
+        {"steps": [["wait", ["s1"], MINUTE]], "end": "result"},
+        {"steps": [["flaky"]], "end": "done"},
+        {"steps": [["sleep", MINUTE]], "end": "again"},
+    ]
+)
+WAIT = st.sampled_from(
+    [
+        ["wait", ["s1"], None],
+        ["wait", ["s2"], MINUTE],
+        ["wait", ["s1", "s2"], MINUTE],
+        ["wait", ["s1", "s2", "kick"], None],
+    ]
+)
+STEP = st.one_of(
+    WAIT,
+    st.sampled_from(
+        [["act"], ["act"], ["flaky"], ["undo"], ["sleep", MINUTE], ["result"]]
+    ),
+    st.sampled_from([["emit", "ping", 0], ["emit", "go", MINUTE], ["emit", "s1", 0]]),
+    CHILD.map(lambda plan: ["child", plan]),
+)
+STEPS = st.lists(STEP, min_size=1, max_size=6)
+END = st.sampled_from(["done", "result", "result", "fail", "again"])
+DELAY = st.sampled_from([0, 0, 0, MINUTE])
+PLACE = st.integers(0, 7)
+RARELY = st.sampled_from([False, False, False, True])
+MANY = st.sampled_from([1, 2, 5])
+
+
+def pick(things: list[T], place: int) -> T:
+    return things[place % len(things)]
+
+
+class Machine(RuleBasedStateMachine):
+    """Owners on one database; ``server`` is set by the test."""
+
+    server: Server
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.client = self.server.client()
+        self.client.flushall()
+        self.base = Base(self.server.url, self.client, Partition("t"))
+        self.link, self.ledger = self.base.link, self.base.ledger
+        boot.check(self.link, self.base.partition)
+        fleet.register(self.link, self.base.partition, ROUTES)
+        self.born = self.number = self.keys = 0
+        self.workers = [self.born_worker() for _ in range(3)]
+        self.dead: list[tuple[str, list[str]]] = []
+
+    @initialize(solo=st.booleans())
+    def choose(self, solo: bool) -> None:
+        """Either every execution has a key of its own, or all share two."""
+        self.ledger.solo = solo
+
+    def born_worker(self) -> Worker:
+        self.born += 1
+        return Worker(self.base, f"w{self.born}")
+
+    # What others send.
+
+    def send(self, name: str, plan: Entry, *, new: bool = True, **how: Any) -> None:
+        message = Message(name, json.dumps(plan).encode(), **how)
+        publish.publish(self.link, self.base.partition, [message])
+        self.ledger.note(name, new=new, addressed=bool(message.execution_id))
+
+    def numbered(self, delay_ms: int = 0) -> int | None:
+        """Number an event by its place in the stream; one for later has none."""
+        self.number += 1
+        return None if delay_ms else self.number
+
+    def key(self, place: int) -> str:
+        """Return a key of some execution, of the past or of the near future."""
+        if not self.ledger.solo:
+            return f"k{place % 2}"
+        return f"k{max(0, self.keys + 2 - place)}"
+
+    def next_id(self, name: str, key: str) -> str:
+        event_id = f"e{len(self.ledger.ids)}"
+        self.ledger.ids[event_id] = name, key
+        return event_id
+
+    @rule(
+        name=st.sampled_from(["go", "go", "go", "both", "ping", "nobody"]),
+        steps=STEPS,
+        end=END,
+        delay=DELAY,
+        keep=st.booleans(),
+        named=st.booleans(),
+        place=PLACE,
+    )
+    def publish_start(
+        self,
+        name: str,
+        steps: list[Step],
+        end: str,
+        delay: int,
+        keep: bool,
+        named: bool,
+        place: int,
+    ) -> None:
+        plan = {"n": self.numbered(delay), "steps": steps, "end": end}
+        self.keys += 1
+        key = f"k{self.keys}" if self.ledger.solo else self.key(place)
+        event_id = self.next_id(name, key) if named else ""
+        self.send(name, plan, key=key, id=event_id, delay_ms=delay, keep=keep)
+
+    @rule(
+        names=st.lists(st.sampled_from(sorted(UNITS)), min_size=1, max_size=3),
+        place=PLACE,
+        delay=DELAY,
+        named=st.booleans(),
+    )
+    def signal_by_key(
+        self, names: list[str], place: int, delay: int, named: bool
+    ) -> None:
+        """Also before its execution, and after; a kick starts one of its own besides."""
+        key = self.key(place)
+        for name in names:
+            plan = {"n": self.numbered(delay), "steps": [], "end": "done"}
+            event_id = self.next_id(name, key) if named else ""
+            self.send(name, plan, key=key, id=event_id, delay_ms=delay)
+
+    @rule(name=st.sampled_from(["s1", "s2"]), place=PLACE)
+    def signal_by_id(self, name: str, place: int) -> None:
+        to = pick(
+            [f"0-e{len(self.ledger.ids)}.case", *reversed(self.base.known)], place
+        )
+        if name == "s2" and "/" in to.rpartition(".")[2]:
+            name = "s1"
+        self.send(name, {"n": self.numbered()}, execution_id=to)
+
+    @precondition(lambda self: self.ledger.ids)
+    @rule(place=PLACE, delay=DELAY)
+    def publish_an_id_again(self, place: int, delay: int) -> None:
+        event_id = pick(sorted(self.ledger.ids), place)
+        name, key = self.ledger.ids[event_id]
+        plan = {"n": self.numbered(delay), "steps": [["act"]], "end": "result"}
+        self.send(name, plan, new=False, key=key, id=event_id, delay_ms=delay)
+
+    # What operators ask.
+
+    @precondition(lambda self: self.base.known)
+    @rule(place=PLACE)
+    def cancel(self, place: int) -> None:
+        i = pick(self.base.known, -1 - place)
+        before, partition = self.status(i), self.base.partition
+        with suppress(ExecutionNotFound, NotPossible):
+            answer = control.cancel(self.link, partition, i, 10**11, EARLY_TTL_MS)
+            self.ledger.steps[i] += answer != "asked" and before != b"cancelled"
+
+    @precondition(lambda self: self.base.known)
+    @rule(place=PLACE)
+    def retry(self, place: int) -> None:
+        ended = [
+            i for i in self.base.known if self.status(i) in (b"failed", b"cancelled")
+        ]
+        if ended:
+            i = pick(ended, place)
+            with suppress(NotPossible):
+                control.retry(
+                    self.link, self.base.partition, i, EARLY_TTL_MS, INBOX_LIMIT
+                )
+                self.ledger.steps[i] += 1
+
+    def status(self, execution_id: str) -> bytes | None:
+        return self.client.hget(self.base.partition.record(execution_id), "status")
+
+    # What owners do.
+
+    def one_of(self, able: Callable[[Worker], object], place: int) -> Worker:
+        return pick([worker for worker in self.workers if able(worker)], place)
+
+    @rule(place=PLACE, most=MANY, lost=RARELY)
+    def take(self, place: int, most: int, lost: bool) -> None:
+        pick(self.workers, place).take(most, reply_lost=lost)
+
+    @rule(place=PLACE, most=MANY)
+    def serve(self, place: int, most: int) -> None:
+        """All that a worker does where nothing gets in its way."""
+        worker = pick(self.workers, place)
+        worker.take(most)
+        worker.run(worker.runs)
+        worker.commit(worker.decided)
+
+    @precondition(lambda self: any(worker.undecided for worker in self.workers))
+    @rule(place=PLACE, which=PLACE, twice=st.booleans())
+    def go_on(self, place: int, which: int, twice: bool) -> None:
+        """One run gets as far as its next action, or its end."""
+        worker = self.one_of(lambda worker: worker.undecided, place)
+        worker.go_on(pick(worker.undecided, which), twice=twice)
+
+    @precondition(lambda self: any(worker.undecided for worker in self.workers))
+    @rule(place=PLACE)
+    def run(self, place: int) -> None:
+        worker = self.one_of(lambda worker: worker.undecided, place)
+        worker.run(worker.runs)
+
+    @precondition(lambda self: any(worker.decided for worker in self.workers))
+    @rule(place=PLACE, most=MANY, twice=st.booleans())
+    def commit(self, place: int, most: int, twice: bool) -> None:
+        worker = self.one_of(lambda worker: worker.decided, place)
+        worker.commit(worker.decided[:most], twice=twice)
+
+    @precondition(lambda self: any(worker.runs for worker in self.workers))
+    @rule(place=PLACE, most=MANY, serve=st.booleans())
+    def claim(self, place: int, most: int, serve: bool) -> None:
+        """The others' leases have run out; they don't know."""
+        worker = pick(self.workers, place)
+        worker.claim(most)
+        if serve:
+            worker.run(worker.runs)
+            worker.commit(worker.decided)
+
+    @precondition(lambda self: any(worker.stale for worker in self.workers))
+    @rule(place=PLACE, how=st.sampled_from(["renew", "commit", "commit", "requeue"]))
+    def a_former_owner_comes_back(self, place: int, how: str) -> None:
+        worker = self.one_of(lambda worker: worker.stale, place)
+        if how == "renew":
+            worker.renew()
+        elif how == "commit":
+            worker.run(worker.stale)
+            worker.commit([run for run in worker.stale if run.decision])
+        else:
+            worker.requeue(worker.stale, 0)
+
+    @precondition(lambda self: any(worker.runs for worker in self.workers))
+    @rule(place=PLACE)
+    def renew(self, place: int) -> None:
+        self.one_of(lambda worker: worker.runs, place).renew()
+
+    @precondition(lambda self: any(worker.runs for worker in self.workers))
+    @rule(place=PLACE, most=MANY, delay=DELAY)
+    def requeue(self, place: int, most: int, delay: int) -> None:
+        worker = self.one_of(lambda worker: worker.runs, place)
+        worker.requeue(worker.runs[:most], delay)
+
+    @precondition(lambda self: any(worker.reply_lost for worker in self.workers))
+    @rule(place=PLACE)
+    def find_what_a_lost_reply_held(self, place: int) -> None:
+        worker = self.one_of(lambda worker: worker.reply_lost, place)
+        worker.adopt(worker.name, [], counted=True)
+
+    @rule(place=PLACE, kill=st.booleans())
+    def worker_goes(self, place: int, kill: bool) -> None:
+        """By its own will only if it owns nothing."""
+        place %= len(self.workers)
+        worker = self.workers[place]
+        if kill:
+            self.dead.append((worker.name, [run.task.entry for run in worker.runs]))
+        if kill or worker.leave():
+            self.workers[place] = self.born_worker()
+
+    @precondition(lambda self: self.dead)
+    @rule(place=PLACE, counted=st.booleans())
+    def adopt(self, place: int, counted: bool) -> None:
+        name, held = self.dead.pop()
+        pick(self.workers, place).adopt(name, held, counted=counted)
+
+    # What the world does.
+
+    @rule(restart=st.booleans())
+    def time_passes(self, restart: bool) -> None:
+        """All that waits for a time is due; the marks of what closed are gone."""
+        if restart:
+            self.client.script_flush()
+        ahead = self.base.partition.ahead_ms + SKIP_MS
+        self.base.partition = Partition("t", ahead_ms=ahead)
+        late = self.client.keys(self.base.partition.prefix + "late:*")
+        if late:
+            self.client.delete(*late)
+
+    # What must hold.
+
+    @invariant()
+    def one_wake(self) -> None:
+        books.one_wake(look(self.client, self.base.partition))
+
+    def teardown(self) -> None:
+        """Drain and close the books, unless something is broken already."""
+        try:
+            if sys.exception() is None:
+                self.drain()
+                books.close(
+                    look(self.client, self.base.partition),
+                    self.ledger,
+                    self.base.outside,
+                )
+        finally:
+            self.link.close()
+            self.client.close()
+
+    def drain(self) -> None:
+        worker = self.born_worker()
+        for _ in range(300):
+            came = worker.claim(50) + worker.take(50)
+            worker.run(worker.runs)
+            worker.commit(worker.decided)
+            view = look(self.client, self.base.partition)
+            if not came and not view.fanout and not view.entries:
+                if not view.timers:
+                    return
+                self.time_passes(restart=False)
+        raise books.Broken(f"one wake: it never ends, {view}")
