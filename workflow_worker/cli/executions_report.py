@@ -74,8 +74,18 @@ def _step(entry: HistoryEntry) -> Row:
         stamp(entry.started_at) if entry.started_at else "",
         duration(entry.duration_ms),
         f"attempt {entry.attempt}" if entry.attempt > 1 else "",
-        failure(entry.error) or value(entry.result),
+        failure(entry.error) or outcome(entry),
     )
+
+
+def outcome(entry: HistoryEntry) -> str:
+    """Return what came of a step in one line: of a wait, which signal with what."""
+    if entry.kind != "wait":
+        return value(entry.result)
+    if not isinstance(entry.result, dict):
+        return "timed out"
+    came = cut(str(entry.result.get("name", "")), WIDEST)
+    return f"{came} {value(entry.result.get('payload'))}".rstrip()
 
 
 def failure(error: dict[str, str] | None) -> str:

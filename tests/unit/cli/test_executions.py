@@ -181,3 +181,15 @@ def test_a_terminal_is_not_moved_by_what_is_shown() -> None:
 )
 def test_durations_have_units(ms: float, text: str) -> None:
     assert duration(ms) == text
+
+
+@pytest.mark.parametrize(
+    ("result", "shown"),
+    [
+        ({"name": "approved", "payload": {"by": "ann"}}, 'approved {"by": "ann"}'),
+        (None, "timed out"),
+    ],
+)
+def test_a_wait_shows_which_signal_came_with_what(result: object, shown: str) -> None:
+    waited = step(kind="wait", name="approved|rejected", result=result)
+    assert as_text(execution(history=(waited,))).endswith(f"  {shown}")
