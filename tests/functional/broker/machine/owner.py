@@ -18,7 +18,8 @@ from workflow_worker.model import Outcome, Task
 
 EARLY_TTL_MS = 150_000
 INBOX_LIMIT = 4
-RETENTION = Retention(result_ttl_ms=10**11, result_limit=1000)
+LONG_MS = 10**11
+RETENTION = Retention(LONG_MS, result_limit=1000)
 """Nothing is forgotten: the books are closed over all that ever ran."""
 
 

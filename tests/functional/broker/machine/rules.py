@@ -11,6 +11,7 @@ import json
 import sys
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from hypothesis import strategies as st
@@ -18,7 +19,6 @@ from hypothesis.stateful import (
     RuleBasedStateMachine,
     initialize,
     invariant,
-    precondition,
     rule,
 )
 
@@ -26,18 +26,20 @@ from tests.functional.broker.machine import books
 from tests.functional.broker.machine.owner import (
     EARLY_TTL_MS,
     INBOX_LIMIT,
+    LONG_MS,
     Base,
     Worker,
 )
 from tests.functional.broker.machine.toy import MINUTE, ROUTES, UNITS, Entry, Step
-from tests.functional.broker.machine.view import look
+from tests.functional.broker.machine.view import OPEN, View, look
 from tests.servers import Server
 from workflow_worker.broker import boot, control, fleet, publish
 from workflow_worker.broker.keys import Partition
 from workflow_worker.broker.publish import Message
-from workflow_worker.errors import ExecutionNotFound, NotPossible
+from workflow_worker.errors import NotPossible
 
 T = TypeVar("T")
+F = TypeVar("F", bound=Callable[..., None])
 SKIP_MS = 100_000
 """Longer than any wait, and shorter than signals are kept."""
 
@@ -77,6 +79,39 @@ def pick(things: list[T], place: int) -> T:
     return things[place % len(things)]
 
 
+@dataclass(frozen=True)
+class Move:
+    """What may come next.
+
+    Attributes:
+        name: of the machine's method.
+        weight: how often it is chosen, against the others.
+        when: whether there is anything to do for it.
+        arguments: of the method, by name.
+    """
+
+    name: str
+    weight: int
+    when: Callable[[Machine], object]
+    arguments: st.SearchStrategy[dict[str, Any]]
+
+
+MOVES: list[Move] = []
+
+
+def move(
+    weight: int, when: Callable[[Machine], object] = bool, **arguments: Any
+) -> Callable[[F], F]:
+    """Make a method a move. Rules of hypothesis have no weights."""
+
+    def note(method: F) -> F:
+        found = st.fixed_dictionaries(arguments)
+        MOVES.append(Move(method.__name__, weight, when, found))
+        return method
+
+    return note
+
+
 class Machine(RuleBasedStateMachine):
     """Owners on one database; ``server`` is set by the test."""
 
@@ -93,15 +128,30 @@ class Machine(RuleBasedStateMachine):
         self.born = self.number = self.keys = 0
         self.workers = [self.born_worker() for _ in range(3)]
         self.dead: list[tuple[str, list[str]]] = []
+        self.view = View()
 
     @initialize(solo=st.booleans())
     def choose(self, solo: bool) -> None:
         """Either every execution has a key of its own, or all share two."""
         self.ledger.solo = solo
 
+    @rule(data=st.data())
+    def step(self, data: st.DataObject) -> None:
+        """Make one move."""
+        able = [move for move in MOVES if move.when(self)]
+        names = [move for move in able for _ in range(move.weight)]
+        chosen = data.draw(st.sampled_from(names), label="move")
+        arguments = data.draw(chosen.arguments, label=chosen.name)
+        getattr(self, chosen.name)(**arguments)
+
     def born_worker(self) -> Worker:
         self.born += 1
         return Worker(self.base, f"w{self.born}")
+
+    def known(self, *statuses: str) -> list[str]:
+        """Return executions with one of these, in the order in which they first ran."""
+        there = set(self.view.with_status(*statuses))
+        return [i for i in self.base.known if i in there]
 
     # What others send.
 
@@ -121,12 +171,16 @@ class Machine(RuleBasedStateMachine):
             return f"k{place % 2}"
         return f"k{max(0, self.keys + 2 - place)}"
 
+    def nth_id(self) -> str:
+        return f"e{len(self.ledger.ids):03}"
+
     def next_id(self, name: str, key: str) -> str:
-        event_id = f"e{len(self.ledger.ids)}"
+        event_id = self.nth_id()
         self.ledger.ids[event_id] = name, key
         return event_id
 
-    @rule(
+    @move(
+        3,
         name=st.sampled_from(["go", "go", "go", "both", "ping", "nobody"]),
         steps=STEPS,
         end=END,
@@ -148,10 +202,11 @@ class Machine(RuleBasedStateMachine):
         plan = {"n": self.numbered(delay), "steps": steps, "end": end}
         self.keys += 1
         key = f"k{self.keys}" if self.ledger.solo else self.key(place)
-        event_id = self.next_id(name, key) if named else ""
+        event_id = self.next_id(name, key) if named or delay else ""
         self.send(name, plan, key=key, id=event_id, delay_ms=delay, keep=keep)
 
-    @rule(
+    @move(
+        5,
         names=st.lists(st.sampled_from(sorted(UNITS)), min_size=1, max_size=3),
         place=PLACE,
         delay=DELAY,
@@ -164,20 +219,19 @@ class Machine(RuleBasedStateMachine):
         key = self.key(place)
         for name in names:
             plan = {"n": self.numbered(delay), "steps": [], "end": "done"}
-            event_id = self.next_id(name, key) if named else ""
+            event_id = self.next_id(name, key) if named or delay else ""
             self.send(name, plan, key=key, id=event_id, delay_ms=delay)
 
-    @rule(name=st.sampled_from(["s1", "s2"]), place=PLACE)
+    @move(2, name=st.sampled_from(["s1", "s2"]), place=PLACE)
     def signal_by_id(self, name: str, place: int) -> None:
         to = pick(
-            [f"0-e{len(self.ledger.ids)}.case", *reversed(self.base.known)], place
+            [f"0-{self.nth_id()}.case", *reversed(self.base.known)], place
         )
         if name == "s2" and "/" in to.rpartition(".")[2]:
             name = "s1"
         self.send(name, {"n": self.numbered()}, execution_id=to)
 
-    @precondition(lambda self: self.ledger.ids)
-    @rule(place=PLACE, delay=DELAY)
+    @move(2, when=lambda self: self.ledger.ids, place=PLACE, delay=DELAY)
     def publish_an_id_again(self, place: int, delay: int) -> None:
         event_id = pick(sorted(self.ledger.ids), place)
         name, key = self.ledger.ids[event_id]
@@ -186,42 +240,33 @@ class Machine(RuleBasedStateMachine):
 
     # What operators ask.
 
-    @precondition(lambda self: self.base.known)
-    @rule(place=PLACE)
+    @move(1, when=lambda self: self.known(*OPEN), place=PLACE)
     def cancel(self, place: int) -> None:
-        i = pick(self.base.known, -1 - place)
-        before, partition = self.status(i), self.base.partition
-        with suppress(ExecutionNotFound, NotPossible):
-            answer = control.cancel(self.link, partition, i, 10**11, EARLY_TTL_MS)
-            self.ledger.steps[i] += answer != "asked" and before != b"cancelled"
+        i = pick(self.known(*OPEN), place)
+        at = self.base.partition
+        answer = control.cancel(self.link, at, i, LONG_MS, EARLY_TTL_MS)
+        self.ledger.steps[i] += answer == "cancelled"
 
-    @precondition(lambda self: self.base.known)
-    @rule(place=PLACE)
+    @move(
+        3, when=lambda self: self.known("failed", "cancelled"), place=PLACE
+    )
     def retry(self, place: int) -> None:
-        ended = [
-            i for i in self.base.known if self.status(i) in (b"failed", b"cancelled")
-        ]
-        if ended:
-            i = pick(ended, place)
-            with suppress(NotPossible):
-                control.retry(
-                    self.link, self.base.partition, i, EARLY_TTL_MS, INBOX_LIMIT
-                )
-                self.ledger.steps[i] += 1
-
-    def status(self, execution_id: str) -> bytes | None:
-        return self.client.hget(self.base.partition.record(execution_id), "status")
+        i = pick(self.known("failed", "cancelled"), place)
+        with suppress(NotPossible):
+            at = self.base.partition
+            control.retry(self.link, at, i, EARLY_TTL_MS, INBOX_LIMIT)
+            self.ledger.steps[i] += 1
 
     # What owners do.
 
     def one_of(self, able: Callable[[Worker], object], place: int) -> Worker:
         return pick([worker for worker in self.workers if able(worker)], place)
 
-    @rule(place=PLACE, most=MANY, lost=RARELY)
+    @move(5, when=lambda self: self.view.unread, place=PLACE, most=MANY, lost=RARELY)
     def take(self, place: int, most: int, lost: bool) -> None:
         pick(self.workers, place).take(most, reply_lost=lost)
 
-    @rule(place=PLACE, most=MANY)
+    @move(3, when=lambda self: self.view.unread, place=PLACE, most=MANY)
     def serve(self, place: int, most: int) -> None:
         """All that a worker does where nothing gets in its way."""
         worker = pick(self.workers, place)
@@ -229,27 +274,45 @@ class Machine(RuleBasedStateMachine):
         worker.run(worker.runs)
         worker.commit(worker.decided)
 
-    @precondition(lambda self: any(worker.undecided for worker in self.workers))
-    @rule(place=PLACE, which=PLACE, twice=st.booleans())
+    @move(
+        6,
+        when=lambda self: any(worker.undecided for worker in self.workers),
+        place=PLACE,
+        which=PLACE,
+        twice=st.booleans(),
+    )
     def go_on(self, place: int, which: int, twice: bool) -> None:
         """One run gets as far as its next action, or its end."""
         worker = self.one_of(lambda worker: worker.undecided, place)
         worker.go_on(pick(worker.undecided, which), twice=twice)
 
-    @precondition(lambda self: any(worker.undecided for worker in self.workers))
-    @rule(place=PLACE)
+    @move(
+        4,
+        when=lambda self: any(worker.undecided for worker in self.workers),
+        place=PLACE,
+    )
     def run(self, place: int) -> None:
         worker = self.one_of(lambda worker: worker.undecided, place)
         worker.run(worker.runs)
 
-    @precondition(lambda self: any(worker.decided for worker in self.workers))
-    @rule(place=PLACE, most=MANY, twice=st.booleans())
+    @move(
+        4,
+        when=lambda self: any(worker.decided for worker in self.workers),
+        place=PLACE,
+        most=MANY,
+        twice=st.booleans(),
+    )
     def commit(self, place: int, most: int, twice: bool) -> None:
         worker = self.one_of(lambda worker: worker.decided, place)
         worker.commit(worker.decided[:most], twice=twice)
 
-    @precondition(lambda self: any(worker.runs for worker in self.workers))
-    @rule(place=PLACE, most=MANY, serve=st.booleans())
+    @move(
+        4,
+        when=lambda self: any(worker.runs for worker in self.workers),
+        place=PLACE,
+        most=MANY,
+        serve=st.booleans(),
+    )
     def claim(self, place: int, most: int, serve: bool) -> None:
         """The others' leases have run out; they don't know."""
         worker = pick(self.workers, place)
@@ -258,8 +321,12 @@ class Machine(RuleBasedStateMachine):
             worker.run(worker.runs)
             worker.commit(worker.decided)
 
-    @precondition(lambda self: any(worker.stale for worker in self.workers))
-    @rule(place=PLACE, how=st.sampled_from(["renew", "commit", "commit", "requeue"]))
+    @move(
+        4,
+        when=lambda self: any(worker.stale for worker in self.workers),
+        place=PLACE,
+        how=st.sampled_from(["renew", "commit", "commit", "requeue"]),
+    )
     def a_former_owner_comes_back(self, place: int, how: str) -> None:
         worker = self.one_of(lambda worker: worker.stale, place)
         if how == "renew":
@@ -270,24 +337,31 @@ class Machine(RuleBasedStateMachine):
         else:
             worker.requeue(worker.stale, 0)
 
-    @precondition(lambda self: any(worker.runs for worker in self.workers))
-    @rule(place=PLACE)
+    @move(1, when=lambda self: any(worker.runs for worker in self.workers), place=PLACE)
     def renew(self, place: int) -> None:
         self.one_of(lambda worker: worker.runs, place).renew()
 
-    @precondition(lambda self: any(worker.runs for worker in self.workers))
-    @rule(place=PLACE, most=MANY, delay=DELAY)
+    @move(
+        1,
+        when=lambda self: any(worker.runs for worker in self.workers),
+        place=PLACE,
+        most=MANY,
+        delay=DELAY,
+    )
     def requeue(self, place: int, most: int, delay: int) -> None:
         worker = self.one_of(lambda worker: worker.runs, place)
         worker.requeue(worker.runs[:most], delay)
 
-    @precondition(lambda self: any(worker.reply_lost for worker in self.workers))
-    @rule(place=PLACE)
+    @move(
+        2,
+        when=lambda self: any(worker.reply_lost for worker in self.workers),
+        place=PLACE,
+    )
     def find_what_a_lost_reply_held(self, place: int) -> None:
         worker = self.one_of(lambda worker: worker.reply_lost, place)
         worker.adopt(worker.name, [], counted=True)
 
-    @rule(place=PLACE, kill=st.booleans())
+    @move(1, place=PLACE, kill=st.booleans())
     def worker_goes(self, place: int, kill: bool) -> None:
         """By its own will only if it owns nothing."""
         place %= len(self.workers)
@@ -297,15 +371,14 @@ class Machine(RuleBasedStateMachine):
         if kill or worker.leave():
             self.workers[place] = self.born_worker()
 
-    @precondition(lambda self: self.dead)
-    @rule(place=PLACE, counted=st.booleans())
+    @move(3, when=lambda self: self.dead, place=PLACE, counted=st.booleans())
     def adopt(self, place: int, counted: bool) -> None:
         name, held = self.dead.pop()
         pick(self.workers, place).adopt(name, held, counted=counted)
 
     # What the world does.
 
-    @rule(restart=st.booleans())
+    @move(2, when=lambda self: self.view.timers or self.view.early, restart=RARELY)
     def time_passes(self, restart: bool) -> None:
         """All that waits for a time is due; the marks of what closed are gone."""
         if restart:
@@ -320,7 +393,8 @@ class Machine(RuleBasedStateMachine):
 
     @invariant()
     def one_wake(self) -> None:
-        books.one_wake(look(self.client, self.base.partition))
+        self.view = look(self.client, self.base.partition)
+        books.one_wake(self.view)
 
     def teardown(self) -> None:
         """Drain and close the books, unless something is broken already."""

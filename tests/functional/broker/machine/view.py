@@ -53,6 +53,11 @@ class View:
     letters: list[Fields] = field(default_factory=list)
     pending: int = 0
 
+    @property
+    def unread(self) -> bool:
+        """Whether a take would find something."""
+        return len(self.entries) > self.pending or self.fanout > 0
+
     def status(self, execution_id: str) -> str:
         return self.records[execution_id]["status"].decode()
 
