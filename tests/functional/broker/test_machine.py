@@ -1,4 +1,4 @@
-"""The protocol under every schedule that hypothesis can think of; and proof that it sees.
+"""The protocol under any schedule that hypothesis thinks of; and proof that it sees.
 
 A schedule that breaks an invariant is shown as the calls that led there; with
 ``Phase.shrink`` among the phases, and another seed, it is a tool to look for more.
@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, Phase, seed, settings
 from hypothesis.stateful import run_state_machine_as_test
 
 from tests.functional.broker.machine import mutants
-from tests.functional.broker.machine.books import Broken
+from tests.functional.broker.machine.broken import Broken
 from tests.functional.broker.machine.mutants import Mutant, replaced
 from tests.functional.broker.machine.rules import Machine
 from tests.servers import Server
@@ -46,4 +46,4 @@ def test_it_holds_where_all_is_done_in_pages(valkey: Server) -> None:
 @pytest.mark.parametrize("mutant", mutants.BROKEN, ids=lambda mutant: mutant.name)
 def test_it_is_seen_when(valkey: Server, mutant: Mutant) -> None:
     with replaced(mutant), pytest.raises(Broken, match=f"^{mutant.breaks}: "):
-        run_schedules(valkey, 1, 200)
+        run_schedules(valkey, 6, 400)

@@ -9,6 +9,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
+from tests.functional.broker.machine.broken import expect, same
 from tests.functional.broker.machine.toy import (
     STARTS,
     UNITS,
@@ -17,19 +18,6 @@ from tests.functional.broker.machine.toy import (
     kinds_of,
 )
 from tests.functional.broker.machine.view import CLOSED, OPEN, View
-
-
-class Broken(AssertionError):
-    """An invariant does not hold; the message begins with its name."""
-
-
-def expect(truth: object, invariant: str, *evidence: object) -> None:
-    if not truth:
-        raise Broken(": ".join([invariant, *map(str, evidence)]))
-
-
-def same(found: object, wanted: object, invariant: str, what: str) -> None:
-    expect(found == wanted, invariant, what, f"{found} where {wanted} is due")
 
 
 @dataclass
@@ -44,6 +32,7 @@ class Ledger:
         emitted: names of events that landed commits published.
         children: executions that landed commits started.
         steps: how often something changed an execution for good, by execution.
+        asked: executions that are to be cancelled by whoever runs them.
         ids: publish ids used, with the name and key of their events.
     """
 
@@ -54,6 +43,7 @@ class Ledger:
     emitted: Counter[str] = field(default_factory=Counter)
     children: int = 0
     steps: Counter[str] = field(default_factory=Counter)
+    asked: set[str] = field(default_factory=set)
     ids: dict[str, tuple[str, str]] = field(default_factory=dict)
 
     def note(self, name: str, *, new: bool, addressed: bool = False) -> None:
@@ -103,7 +93,11 @@ def close(view: View, ledger: Ledger, outside: Outside) -> None:
 def conservation(view: View, ledger: Ledger) -> None:
     """Nothing is lost and nothing counts twice; on a drained database."""
     stats, name = view.stats, "conservation"
-    emitted, sum_of = ledger.emitted, lambda *keys: sum(stats[key] for key in keys)
+    emitted = ledger.emitted
+
+    def sum_of(*keys: str) -> int:
+        return sum(stats[key] for key in keys)
+
     outcomes = ("succeeded", "failed", "duplicate", "ignored")
     same(
         sum_of(*(f"events_{outcome}" for outcome in outcomes)),
@@ -169,7 +163,7 @@ def _carried_out(view: View, ledger: Ledger) -> None:
 
 
 def keys(view: View) -> None:
-    """What is closed left its record and journal, and what a retry needs of children."""
+    """What is closed left its record and journal; and what children told, to retry."""
     waiting = set(view.with_status(*OPEN))
     for i in set(view.inboxes) - waiting:
         kept = [name for _, name, _ in view.inbox(i) if not name.startswith("/")]
@@ -213,7 +207,7 @@ def _consumed(view: View, i: str) -> list[tuple[Any, ...]]:
 
 
 def seen_is_durable(view: View, outside: Outside) -> None:
-    """Every result that an action had seen when it began is still what the journal says."""
+    """What an action had seen when it began is still what the journal says."""
     for i, number, seen in outside.acts:
         if not seen:
             continue

@@ -52,6 +52,30 @@ BROKEN = (
         "  if mine then renewed[#renewed + 1] = ARGV[i] end\n",
         "  renewed[#renewed + 1] = ARGV[i]\n",
     ),
+    Mutant(
+        "ids are not remembered",
+        "conservation",
+        "  elseif event.id and seen_before(entry, event) then",
+        "  elseif false then",
+    ),
+    Mutant(
+        "a retry leaves the dead letter",
+        "single commit",
+        "if record.dead then redis.call('XDEL', DEAD, record.dead) end",
+        "",
+    ),
+    Mutant(
+        "a retry begins with nothing",
+        "seen is durable",
+        "    if not is_dropped(entry, closing, seen) then",
+        "    if false then",
+    ),
+    Mutant(
+        "a cancel is forgotten",
+        "cancel",
+        "if record.cancel and d.outcome ~= 'cancelled' then",
+        "if false then",
+    ),
 )
 SMALL_PAGES = Mutant(
     "what is done with very many is done with two",
@@ -65,7 +89,7 @@ SMALL_PAGES = Mutant(
 def replaced(mutant: Mutant) -> Iterator[None]:
     """Replace the text in every script that has it; one must."""
     whole = scripts.source
-    found = [mutant.old in whole(name) for name in ("commit", "take", "renew")]
+    found = [mutant.old in whole(name) for name in ("commit", "take", "renew", "retry")]
     assert any(found), f"no script to break: {mutant.old}"
 
     def source(name: str, ahead_ms: int = 0) -> str:

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 import redis
 
-from tests.functional.broker.machine.books import Ledger, expect, same
+from tests.functional.broker.machine.books import Ledger
+from tests.functional.broker.machine.broken import expect, same
 from tests.functional.broker.machine.toy import Lost, Outside, Run
 from tests.functional.broker.machine.view import snapshot
 from workflow_worker.broker import claim, commit, journal
@@ -186,12 +187,15 @@ class Worker:
         if not answer or decision is None:
             return
         ledger.steps[run.id] += 1
+        if run.id in ledger.asked:
+            fine = Outcome.CANCELLED is decision.outcome or Landed.CANCELLED is answer
+            expect(fine, "cancel", f"{run.id} {decision.outcome}")
         if answer is Landed.COMMITTED and decision.outcome is not Outcome.FAILED:
             ledger.emitted.update(emit.name for emit in decision.emits)
             ledger.children += len(decision.children)
 
     def renew(self) -> None:
-        """Renew everything; keep what was lost all the same, as one who did not look."""
+        """Renew everything, and keep what was lost, as one who did not look."""
         mine = [self.owns(run) for run in self.runs]
         before = None if any(mine) else snapshot(self.base.client)
         held = [(run.task.entry, run.task.count) for run in self.runs]

@@ -11,7 +11,6 @@ import json
 import sys
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from hypothesis import strategies as st
@@ -23,6 +22,17 @@ from hypothesis.stateful import (
 )
 
 from tests.functional.broker.machine import books
+from tests.functional.broker.machine.broken import Broken
+from tests.functional.broker.machine.moves import (
+    DELAY,
+    END,
+    MANY,
+    MOVES,
+    PLACE,
+    RARELY,
+    STEPS,
+    move,
+)
 from tests.functional.broker.machine.owner import (
     EARLY_TTL_MS,
     INBOX_LIMIT,
@@ -30,7 +40,7 @@ from tests.functional.broker.machine.owner import (
     Base,
     Worker,
 )
-from tests.functional.broker.machine.toy import MINUTE, ROUTES, UNITS, Entry, Step
+from tests.functional.broker.machine.toy import ROUTES, UNITS, Entry, Step
 from tests.functional.broker.machine.view import OPEN, View, look
 from tests.servers import Server
 from workflow_worker.broker import boot, control, fleet, publish
@@ -39,77 +49,12 @@ from workflow_worker.broker.publish import Message
 from workflow_worker.errors import NotPossible
 
 T = TypeVar("T")
-F = TypeVar("F", bound=Callable[..., None])
 SKIP_MS = 100_000
 """Longer than any wait, and shorter than signals are kept."""
-
-CHILD = st.sampled_from(
-    [
-        {"steps": [["act"]], "end": "result"},
-        {"steps": [["wait", ["s1"], MINUTE]], "end": "result"},
-        {"steps": [["flaky"]], "end": "done"},
-        {"steps": [["sleep", MINUTE]], "end": "again"},
-    ]
-)
-WAIT = st.sampled_from(
-    [
-        ["wait", ["s1"], None],
-        ["wait", ["s2"], MINUTE],
-        ["wait", ["s1", "s2"], MINUTE],
-        ["wait", ["s1", "s2", "kick"], None],
-    ]
-)
-STEP = st.one_of(
-    WAIT,
-    st.sampled_from(
-        [["act"], ["act"], ["flaky"], ["undo"], ["sleep", MINUTE], ["result"]]
-    ),
-    st.sampled_from([["emit", "ping", 0], ["emit", "go", MINUTE], ["emit", "s1", 0]]),
-    CHILD.map(lambda plan: ["child", plan]),
-)
-STEPS = st.lists(STEP, min_size=1, max_size=6)
-END = st.sampled_from(["done", "result", "result", "fail", "again"])
-DELAY = st.sampled_from([0, 0, 0, MINUTE])
-PLACE = st.integers(0, 7)
-RARELY = st.sampled_from([False, False, False, True])
-MANY = st.sampled_from([1, 2, 5])
 
 
 def pick(things: list[T], place: int) -> T:
     return things[place % len(things)]
-
-
-@dataclass(frozen=True)
-class Move:
-    """What may come next.
-
-    Attributes:
-        name: of the machine's method.
-        weight: how often it is chosen, against the others.
-        when: whether there is anything to do for it.
-        arguments: of the method, by name.
-    """
-
-    name: str
-    weight: int
-    when: Callable[[Machine], object]
-    arguments: st.SearchStrategy[dict[str, Any]]
-
-
-MOVES: list[Move] = []
-
-
-def move(
-    weight: int, when: Callable[[Machine], object] = bool, **arguments: Any
-) -> Callable[[F], F]:
-    """Make a method a move. Rules of hypothesis have no weights."""
-
-    def note(method: F) -> F:
-        found = st.fixed_dictionaries(arguments)
-        MOVES.append(Move(method.__name__, weight, when, found))
-        return method
-
-    return note
 
 
 class Machine(RuleBasedStateMachine):
@@ -138,11 +83,10 @@ class Machine(RuleBasedStateMachine):
     @rule(data=st.data())
     def step(self, data: st.DataObject) -> None:
         """Make one move."""
-        able = [move for move in MOVES if move.when(self)]
-        names = [move for move in able for _ in range(move.weight)]
-        chosen = data.draw(st.sampled_from(names), label="move")
-        arguments = data.draw(chosen.arguments, label=chosen.name)
-        getattr(self, chosen.name)(**arguments)
+        able = [name for name, move in MOVES.items() if move.when(self)]
+        names = [name for name in able for _ in range(MOVES[name].weight)]
+        name = data.draw(st.sampled_from(names), label="move")
+        getattr(self, name)(**data.draw(MOVES[name].arguments, label=name))
 
     def born_worker(self) -> Worker:
         self.born += 1
@@ -215,20 +159,16 @@ class Machine(RuleBasedStateMachine):
     def signal_by_key(
         self, names: list[str], place: int, delay: int, named: bool
     ) -> None:
-        """Also before its execution, and after; a kick starts one of its own besides."""
+        """Also before its execution, and after; a kick starts one besides."""
         key = self.key(place)
         for name in names:
-            plan = {"n": self.numbered(delay), "steps": [], "end": "done"}
+            plan: Entry = {"n": self.numbered(delay), "steps": [], "end": "done"}
             event_id = self.next_id(name, key) if named or delay else ""
             self.send(name, plan, key=key, id=event_id, delay_ms=delay)
 
     @move(2, name=st.sampled_from(["s1", "s2"]), place=PLACE)
     def signal_by_id(self, name: str, place: int) -> None:
-        to = pick(
-            [f"0-{self.nth_id()}.case", *reversed(self.base.known)], place
-        )
-        if name == "s2" and "/" in to.rpartition(".")[2]:
-            name = "s1"
+        to = pick([f"0-{self.nth_id()}.case", *reversed(self.base.known)], place)
         self.send(name, {"n": self.numbered()}, execution_id=to)
 
     @move(2, when=lambda self: self.ledger.ids, place=PLACE, delay=DELAY)
@@ -246,16 +186,17 @@ class Machine(RuleBasedStateMachine):
         at = self.base.partition
         answer = control.cancel(self.link, at, i, LONG_MS, EARLY_TTL_MS)
         self.ledger.steps[i] += answer == "cancelled"
+        if answer == "asked":
+            self.ledger.asked.add(i)
 
-    @move(
-        3, when=lambda self: self.known("failed", "cancelled"), place=PLACE
-    )
+    @move(3, when=lambda self: self.known("failed", "cancelled"), place=PLACE)
     def retry(self, place: int) -> None:
         i = pick(self.known("failed", "cancelled"), place)
         with suppress(NotPossible):
             at = self.base.partition
             control.retry(self.link, at, i, EARLY_TTL_MS, INBOX_LIMIT)
             self.ledger.steps[i] += 1
+            self.ledger.asked.discard(i)
 
     # What owners do.
 
@@ -421,4 +362,4 @@ class Machine(RuleBasedStateMachine):
                 if not view.timers:
                     return
                 self.time_passes(restart=False)
-        raise books.Broken(f"one wake: it never ends, {view}")
+        raise Broken(f"one wake: it never ends, {view}")

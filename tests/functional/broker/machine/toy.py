@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from tests.functional.broker.machine.broken import same
 from workflow_worker.broker.journal import Appended
 from workflow_worker.model import (
     Child,
@@ -255,7 +256,7 @@ class Run:
         self.ordinal += 1
         entry = self.recorded.get(self.ordinal)
         if entry is not None:
-            assert entry["kind"] == kind, f"determinism: {entry} where {kind} is due"
+            same(entry["kind"], kind, "determinism", f"{self.id}, {self.ordinal}")
             if "result" in entry:
                 self.seen.append(entry)
         return entry
@@ -282,11 +283,8 @@ class Run:
                 journaled=self.journaled,
                 version="1",
                 undo=self.undo,
-                **(
-                    dict(emits=tuple(self.emits), children=tuple(self.children))
-                    if sends(outcome)
-                    else {}
-                ),
+                emits=tuple(self.emits) if sends(outcome) else (),
+                children=tuple(self.children) if sends(outcome) else (),
                 **more,
             )
         )

@@ -131,7 +131,7 @@ def target(fields: Fields) -> str:
 
 def snapshot(client: redis.Redis) -> dict[bytes, bytes | None]:
     """Return the whole database, to be compared."""
-    keys = sorted(client.keys("*"))
+    keys: list[Any] = sorted(client.keys("*"))
     with client.pipeline(transaction=False) as pipe:
         for key in keys:
             pipe.dump(key)
@@ -141,9 +141,8 @@ def snapshot(client: redis.Redis) -> dict[bytes, bytes | None]:
 def look(client: redis.Redis, partition: Partition) -> View:
     """Read everything."""
     prefix = partition.prefix
-    keys = sorted(
-        key.decode().removeprefix(prefix) for key in client.keys(prefix + "*")
-    )
+    names: list[Any] = client.keys(prefix + "*")
+    keys = sorted(key.decode().removeprefix(prefix) for key in names)
     wanted = [(key, _READ[_kind(key)]) for key in keys if _kind(key) in _READ]
     with client.pipeline(transaction=False) as pipe:
         for key, read in wanted:
@@ -183,30 +182,35 @@ def _kind(key: str) -> str:
 
 def _note(view: View, key: str, reply: Any) -> None:
     kind, _, rest = key.partition(":")
-    match kind:
-        case "events":
-            view.entries = {i.decode(): _fields(fields) for i, fields in reply}
-        case "dead":
-            view.letters = [_fields(fields) for _, fields in reply]
-        case "x":
-            view.records[rest] = _fields(reply)
-        case "in":
-            view.inboxes[rest] = _fields(reply)
-        case "stats":
-            view.stats.update({name: int(n) for name, n in _fields(reply).items()})
-        case "j":
-            view.journals[rest] = [json.loads(entry) for entry in reply]
-        case "timers":
-            view.timers = {member.decode(): due for member, due in reply}
-        case "early":
-            view.early[rest] = reply
-        case "fanout":
-            view.fanout = reply
-        case "open":
-            view.opened[rest] = {i.decode() for i in reply}
-        case "by-status":
-            view.by_status[rest] = {i.decode() for i in reply}
+    if kind in _PARTS:
+        name, parse = _PARTS[kind]
+        getattr(view, name)[rest] = parse(reply)
+    elif kind == "events":
+        view.entries = {i.decode(): _fields(fields) for i, fields in reply}
+    elif kind == "timers":
+        view.timers = {member.decode(): due for member, due in reply}
+    elif kind == "dead":
+        view.letters = [_fields(fields) for _, fields in reply]
+    elif kind == "stats":
+        view.stats.update({name: int(n) for name, n in _fields(reply).items()})
+    elif kind == "fanout":
+        view.fanout = reply
 
 
 def _fields(raw: dict[bytes, bytes]) -> Fields:
     return {name.decode(): value for name, value in raw.items()}
+
+
+def _ids(raw: list[bytes]) -> set[str]:
+    return {member.decode() for member in raw}
+
+
+_PARTS: dict[str, tuple[str, Callable[[Any], Any]]] = {
+    "x": ("records", _fields),
+    "in": ("inboxes", _fields),
+    "j": ("journals", lambda raw: [json.loads(entry) for entry in raw]),
+    "early": ("early", int),
+    "open": ("opened", _ids),
+    "by-status": ("by_status", _ids),
+}
+"""Where in the view the many keys of one kind are, and how they are read."""

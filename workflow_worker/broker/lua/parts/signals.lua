@@ -6,8 +6,9 @@
 
 -- Puts something into an inbox and wakes who waits for it; false if the inbox is full.
 local function deliver(id, name, fields)
-  local size = tonumber(redis.call('HGET', P .. 'in:' .. id, 'n') or 0)
-  if not is_result(name) and size >= inbox_limit then return false end
+  local sizes = redis.call('HMGET', P .. 'in:' .. id, 'n', 'c')
+  local signals = (sizes[1] or 0) - (sizes[2] or 0)
+  if not is_result(name) and signals >= inbox_limit then return false end
   push(id, name, fields)
   local x = fields_of(id, 'status', 'names')
   if x.status == 'waiting' and awaits(x.names, name) then resume(id, x.status, now) end
