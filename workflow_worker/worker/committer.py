@@ -164,7 +164,8 @@ class Committer:
         if len(landed) < len(items):
             self._tally.lost(len(items) - len(landed))
             log.warning(
-                "%d of %d decisions came too late: another worker owns the events",
+                "%d of %d decisions came too late: their leases are lost, another "
+                "worker owns the events",
                 len(items) - len(landed),
                 len(items),
             )
