@@ -23,11 +23,11 @@ _ACTION = struct.Struct("@72s")
 _ACTION_AT = 32 + 72
 _SINCE_AT = 24
 _NAME_BYTES, _EXECUTION_BYTES = 64, 160
-PAUSES = (0.0,) * 50 + (0.0005,) * 50
+PAUSES = (0.0,) * 50 + (0.0005,) * 400
 """Seconds between looks at what is being written.
 
 A write takes less than a microsecond, but its writer may have lost its core in the
-middle of it. After some 30 ms it is taken for dead.
+middle of it. After some 200 ms it is taken for dead.
 """
 
 
