@@ -23,7 +23,7 @@ from workflow_worker.runtime.steps import VOID
 log = logging.getLogger(__name__)
 
 _SHORT_MS = 1000
-"""A shorter sleep may be spent in the thread: less than a commit and a wake cost."""
+"""A shorter sleep may be spent in the thread, if the worker's effects think so."""
 
 
 def wait_for(
