@@ -15,7 +15,11 @@
     │   ├── NotPossible              what an operator asks for does not fit its status
     │   ├── NonDeterminismError      a replay asks for something its journal has not
     │   ├── OutsideWorkflowError     ctx or an action used from a foreign thread
-    │   └── ActionFailed             an action failed for good; carries the record of it
+    │   ├── ActionFailed             an action failed for good; carries the record of it
+    │   ├── ActionTimeout            a try of an action took longer than its timeout
+    │   ├── WorkflowTimeout          an execution took longer than its timeout
+    │   ├── LockNotAcquired          somebody else held a lock for as long as was waited
+    │   └── LockLost                 a lock was held no longer when it was needed
     ├── TransientError               raised by users: retry at once
     ├── RecoverableError             raised by users: retry after a delay
     └── PermanentError               raised by users: a person must act
@@ -26,7 +30,10 @@
         ├── Halted                   the worker is ending; the entry resumes elsewhere
         ├── Suspended                the execution waits; it holds no thread meanwhile
         ├── Continued                the execution goes on with an empty journal
-        └── Cancelled                an operator asked for it
+        ├── Cancelled                an operator asked for it
+        ├── Expired                  the time of the execution is over
+        ├── Closing                  it ended in an earlier run, and is being undone
+        └── TimeUp                   the time of the action in this thread is over
 """
 
 from __future__ import annotations
@@ -154,6 +161,22 @@ class ActionFailed(WorkflowWorkerError):  # noqa: N818 - the contract's name
         return qualified_name(kind) in self.bases
 
 
+class ActionTimeout(WorkflowWorkerError, TimeoutError):  # noqa: N818 - the contract's name
+    """A try of an action took longer than its ``timeout=``, or an event its limit."""
+
+
+class WorkflowTimeout(WorkflowWorkerError, TimeoutError):  # noqa: N818 - like ActionTimeout
+    """An execution took longer than its workflow's ``timeout=``, waits included."""
+
+
+class LockNotAcquired(WorkflowWorkerError):  # noqa: N818 - the contract's name
+    """Somebody else held the lock for as long as was waited for it."""
+
+
+class LockLost(WorkflowWorkerError):  # noqa: N818 - the contract's name
+    """The lock's time ran out before it was renewed; somebody else may hold it now."""
+
+
 class TransientError(Exception):
     """Raise in an action or workflow: retry at once."""
 
@@ -197,6 +220,18 @@ class Continued(ControlFlow):
 
 class Cancelled(ControlFlow):
     """An operator asked for the end of this execution."""
+
+
+class Expired(ControlFlow):
+    """The time of the execution is over; nothing new is to begin."""
+
+
+class Closing(ControlFlow):
+    """The execution ended in an earlier run; only its compensations are left."""
+
+
+class TimeUp(ControlFlow):
+    """The time of the action that runs in this thread is over."""
 
 
 def qualified_name(kind: type) -> str:

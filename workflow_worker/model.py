@@ -52,6 +52,7 @@ class Outcome(enum.StrEnum):
     COMPLETED = "completed"
     FAILED = "failed"
     SUSPENDED = "suspended"
+    RETRYING = "retrying"
     CONTINUED = "continued"
     CANCELLED = "cancelled"
 
@@ -65,6 +66,9 @@ class Failure(msgspec.Struct, frozen=True):
         seen: ordinal of the last step that the function had asked for when it met that
             error; a retry drops what came later, for it may have come of the error.
         undone: its compensations ran, so what its journal says no longer holds.
+        reason: why it is of this category.
+        action: name of the action whose error it was; empty for the function's own.
+        exit: how the last worker that it took down ended; empty if it took none down.
     """
 
     category: str
@@ -72,6 +76,9 @@ class Failure(msgspec.Struct, frozen=True):
     message: str
     traceback: str = ""
     attempts: int = 1
+    reason: str = ""
+    action: str = ""
+    exit: str = ""
     closing: int = 0
     seen: int = 0
     undone: bool = False
@@ -121,12 +128,18 @@ class Wait(msgspec.Struct, frozen=True):
         names: of inbox items: signals, or ``/<mark>`` of a child. Empty for a sleep.
         delay_ms: until it times out, counted from the commit; None for never.
         due_ms: instead of a delay, when by the server's clock.
+        again_ms: when by the server's clock the execution is to run again, whether the
+            wait is over or not: an action beside it is to be tried again, or the time
+            of the workflow is over. None for no such reason.
+        retrying: it waits for nothing but the next try of something that failed.
     """
 
     ordinal: int
     names: tuple[str, ...] = ()
     delay_ms: int | None = None
     due_ms: int | None = None
+    again_ms: int | None = None
+    retrying: bool = False
 
 
 class Item(msgspec.Struct, frozen=True):
@@ -156,6 +169,8 @@ class Record(msgspec.Struct, frozen=True):
         fired: ordinal of the wait whose time is over; 0 for none.
         cancel: an operator asked for its end.
         base: encoded JSON of what a continued execution brought along.
+        started_ms: when its record was made, by the server's clock.
+        retry: this run is the next try of something that failed.
     """
 
     step: int
@@ -167,6 +182,22 @@ class Record(msgspec.Struct, frozen=True):
     fired: int = 0
     cancel: bool = False
     base: bytes = b""
+    started_ms: int = 0
+    retry: bool = False
+
+
+class Overdue(msgspec.Struct, frozen=True):
+    """What took longer than it may, so that its worker was killed.
+
+    Attributes:
+        entry: id of the stream entry that ran.
+        ordinal: of the action that ran; 0 for the workflow's own code.
+        action: its name.
+    """
+
+    entry: str
+    ordinal: int = 0
+    action: str = ""
 
 
 class Task(msgspec.Struct, frozen=True):
@@ -189,6 +220,9 @@ class Task(msgspec.Struct, frozen=True):
         counts: False where the event was counted already, or there is none: a wake.
         keep: whoever published it wants the record kept.
         waited_ms: how long ago it was first put back unrun, by the server's clock.
+        exit: how the worker ended that ran it last, ``SIGSEGV`` or ``exit status 3``;
+            empty if that is not known.
+        overdue: what its last worker was killed for; None if it was not.
     """
 
     entry: str
@@ -205,6 +239,8 @@ class Task(msgspec.Struct, frozen=True):
     counts: bool = True
     keep: bool = False
     waited_ms: int = 0
+    exit: str = ""
+    overdue: Overdue | None = None
 
 
 class Decision(msgspec.Struct, frozen=True):
@@ -352,3 +388,7 @@ class Predecessor(msgspec.Struct, frozen=True):
     """Entry ids whose functions were running."""
     ordered: bool = False
     """True if the master killed it: then no delivery is counted."""
+    exit: str = ""
+    """How it ended: ``SIGSEGV``, ``exit status 3``."""
+    overdue: tuple[Overdue, ...] = ()
+    """Those of the started for which the master killed it; they do count."""
