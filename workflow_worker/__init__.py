@@ -11,12 +11,16 @@ from typing import TYPE_CHECKING
 
 from workflow_worker.errors import (
     ActionFailed,
+    ActionTimeout,
     ConfigurationError,
     DefinitionError,
     ErrorCategory,
+    EventTimeout,
     ExecutionFailed,
     ExecutionNotFound,
     InvalidPayload,
+    LockLost,
+    LockNotAcquired,
     NonDeterminismError,
     NotPossible,
     OutcomeUnknown,
@@ -26,18 +30,20 @@ from workflow_worker.errors import (
     Rejected,
     TransientError,
     Unavailable,
+    WorkflowTimeout,
     WorkflowWorkerError,
 )
 from workflow_worker.version import VERSION
 
 if TYPE_CHECKING:
-    from workflow_worker.app import App, current_action
+    from workflow_worker.app import App, RetryPolicy, current_action
     from workflow_worker.client import Client
     from workflow_worker.model import Event
     from workflow_worker.runtime.context import Context
 
 __all__ = [
     "ActionFailed",
+    "ActionTimeout",
     "App",
     "Client",
     "ConfigurationError",
@@ -45,9 +51,12 @@ __all__ = [
     "DefinitionError",
     "ErrorCategory",
     "Event",
+    "EventTimeout",
     "ExecutionFailed",
     "ExecutionNotFound",
     "InvalidPayload",
+    "LockLost",
+    "LockNotAcquired",
     "NonDeterminismError",
     "NotPossible",
     "OutcomeUnknown",
@@ -55,8 +64,10 @@ __all__ = [
     "PermanentError",
     "RecoverableError",
     "Rejected",
+    "RetryPolicy",
     "TransientError",
     "Unavailable",
+    "WorkflowTimeout",
     "WorkflowWorkerError",
     "__version__",
     "current_action",
@@ -66,6 +77,7 @@ __version__ = VERSION
 
 _LATER = {
     "App": "workflow_worker.app",
+    "RetryPolicy": "workflow_worker.app",
     "Client": "workflow_worker.client",
     "Context": "workflow_worker.runtime.context",
     "Event": "workflow_worker.model",

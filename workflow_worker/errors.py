@@ -18,6 +18,7 @@
     │   ├── ActionFailed             an action failed for good; carries the record of it
     │   ├── ActionTimeout            a try of an action took longer than its timeout
     │   ├── WorkflowTimeout          an execution took longer than its timeout
+    │   ├── EventTimeout             a run took longer than EVENT_TIMEOUT_MS
     │   ├── LockNotAcquired          somebody else held a lock for as long as was waited
     │   └── LockLost                 a lock was held no longer when it was needed
     ├── TransientError               raised by users: retry at once
@@ -162,11 +163,15 @@ class ActionFailed(WorkflowWorkerError):  # noqa: N818 - the contract's name
 
 
 class ActionTimeout(WorkflowWorkerError, TimeoutError):  # noqa: N818 - the contract's name
-    """A try of an action took longer than its ``timeout=``, or an event its limit."""
+    """A try of an action took longer than its ``timeout=`` or ``EVENT_TIMEOUT_MS``."""
 
 
 class WorkflowTimeout(WorkflowWorkerError, TimeoutError):  # noqa: N818 - like ActionTimeout
     """An execution took longer than its workflow's ``timeout=``, waits included."""
+
+
+class EventTimeout(WorkflowWorkerError, TimeoutError):  # noqa: N818 - like ActionTimeout
+    """A run took longer than ``EVENT_TIMEOUT_MS``, in the workflow's own code."""
 
 
 class LockNotAcquired(WorkflowWorkerError):  # noqa: N818 - the contract's name

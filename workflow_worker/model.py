@@ -1,4 +1,4 @@
-"""Values that cross borders, and the ports between runtime and worker.
+"""Values that cross borders.
 
 Frozen msgspec structs where one is made per event (a frozen dataclass costs several
 times as much to build). Nothing here does anything.
@@ -7,9 +7,8 @@ times as much to build). Nothing here does anything.
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any, Protocol
+from typing import Any
 
 import msgspec
 
@@ -47,7 +46,11 @@ class Event(msgspec.Struct, frozen=True):
 
 
 class Outcome(enum.StrEnum):
-    """How a run of an execution ended."""
+    """How a run of an execution ended.
+
+    Suspended and retrying executions go on: the one waits for a signal, a child or a
+    time, the other for the next try of something that failed.
+    """
 
     COMPLETED = "completed"
     FAILED = "failed"
@@ -55,6 +58,19 @@ class Outcome(enum.StrEnum):
     RETRYING = "retrying"
     CONTINUED = "continued"
     CANCELLED = "cancelled"
+
+
+class PutBack(enum.StrEnum):
+    """Why an entry was given back without having been run to an end."""
+
+    DRAIN = "drain"
+    """Its worker ended."""
+    UNKNOWN = "unknown"
+    """Its worker had not the workflow, or not the version."""
+    SUSPECT = "suspect"
+    """It is to run alone, and could not."""
+    FLOOD = "flood"
+    """Too many retries of its workflow ran."""
 
 
 class Failure(msgspec.Struct, frozen=True):
@@ -131,7 +147,6 @@ class Wait(msgspec.Struct, frozen=True):
         again_ms: when by the server's clock the execution is to run again, whether the
             wait is over or not: an action beside it is to be tried again, or the time
             of the workflow is over. None for no such reason.
-        retrying: it waits for nothing but the next try of something that failed.
     """
 
     ordinal: int
@@ -139,7 +154,6 @@ class Wait(msgspec.Struct, frozen=True):
     delay_ms: int | None = None
     due_ms: int | None = None
     again_ms: int | None = None
-    retrying: bool = False
 
 
 class Item(msgspec.Struct, frozen=True):
@@ -217,9 +231,11 @@ class Task(msgspec.Struct, frozen=True):
         inbox: what it was sent and has not consumed, in order of arrival.
         whole: False where the inbox holds more than these: then only the first
             awaited item is here.
-        counts: False where the event was counted already, or there is none: a wake.
+        counts: the next commit that is not a retry counts its event.
         keep: whoever published it wants the record kept.
-        waited_ms: how long ago it was first put back unrun, by the server's clock.
+        waited_ms: how long ago it was first put back for that reason, by the server's
+            clock.
+        put_back: why it was put back last, a :class:`PutBack`; else empty.
         exit: how the worker ended that ran it last, ``SIGSEGV`` or ``exit status 3``;
             empty if that is not known.
         overdue: what its last worker was killed for; None if it was not.
@@ -239,6 +255,7 @@ class Task(msgspec.Struct, frozen=True):
     counts: bool = True
     keep: bool = False
     waited_ms: int = 0
+    put_back: str = ""
     exit: str = ""
     overdue: Overdue | None = None
 
@@ -249,7 +266,7 @@ class Decision(msgspec.Struct, frozen=True):
     Attributes:
         outcome: how it ended.
         result: encoded JSON of what the function returned, None for nothing.
-        failure: set when the outcome is failed.
+        failure: set when the outcome is failed or retrying.
         state: the business state, None if it never was set.
         emits: events to publish with the commit.
         entries: journal entries not durable yet, encoded.
@@ -260,7 +277,9 @@ class Decision(msgspec.Struct, frozen=True):
             whole tuple is empty if none of them does.
         children: executions to start with the commit.
         data: encoded JSON object of ``ctx.data``; None if it was never touched.
-        wait: what a suspended execution waits for.
+        wait: what an execution that goes on waits for.
+        attempt: which try of the workflow comes next; 0 for the same one.
+        ending: only its compensations are left, so a cancel changes nothing.
         undo: compensations are registered: a cancel has to wake it for them.
         signals: the workflow takes signals.
         payload: what a continued execution goes on with, an encoded JSON object.
@@ -284,84 +303,8 @@ class Decision(msgspec.Struct, frozen=True):
     signals: bool = False
     payload: bytes = b""
     base: bytes = b""
-
-
-class Appender(Protocol):
-    """Whoever can make journal entries durable."""
-
-    def append(
-        self,
-        entries: tuple[bytes, ...],
-        journaled: int,
-        consumed: tuple[str, ...] = (),
-    ) -> bool:
-        """Make journal entries durable; returns once they are: True if to cancel.
-
-        Args:
-            entries: encoded, in order.
-            journaled: how many entries are durable before these.
-            consumed: as in :class:`Decision`.
-
-        Raises:
-            LeaseLost: another worker owns the execution now; nothing was written.
-        """
-
-
-class Unsaved(Protocol):
-    """Journal entries that are not durable yet."""
-
-    def store(self, appender: Appender, /) -> None:
-        """Make them durable; from any thread.
-
-        Raises:
-            LeaseLost: another worker owns the execution now.
-        """
-
-
-class Effects(Appender, Protocol):
-    """What the runtime may ask of the process that runs it."""
-
-    @property
-    def scope(self) -> str:
-        """Namespace and epoch of the database; idempotency keys begin with it."""
-
-    def now_ms(self) -> int:
-        """Return the server's wall clock in ms since the epoch, nearly."""
-
-    def monotonic(self) -> float:
-        """Return seconds for measuring durations."""
-
-    def random(self) -> float:
-        """Return a random number from 0 to below 1."""
-
-    def uuid(self) -> str:
-        """Return a random UUID as text."""
-
-    def unsaved(self, entries: Unsaved) -> None:
-        """Note that entries wait; whoever it is stores them within 10 ms."""
-
-    def acting(self, action: str) -> None:
-        """Note that the workflow's thread runs this action now; empty when it left it.
-
-        Raises:
-            LeaseLost: another worker owns the execution now.
-        """
-
-    def ensure(self) -> None:
-        """Return only if this worker surely owns the execution for a while.
-
-        Raises:
-            LeaseLost: it does not.
-        """
-
-    def lost(self) -> bool:
-        """Tell whether another worker owns the execution by now, as far as is known."""
-
-    def beside(self, work: Callable[[], None]) -> None:
-        """Run this on another thread of the process, when one is free."""
-
-    def pause(self, seconds: float) -> bool:
-        """Wait in this thread; False if that is too long, then nothing was done."""
+    attempt: int = 0
+    ending: bool = False
 
 
 class Route(msgspec.Struct, frozen=True):

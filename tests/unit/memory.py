@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NoReturn
 
 from workflow_worker import App
 from workflow_worker.errors import LeaseLost
-from workflow_worker.model import Decision, Event, Item, Outcome, Record, Task, Unsaved
+from workflow_worker.model import Decision, Event, Item, Outcome, Record, Task
+from workflow_worker.ports import Unsaved
 from workflow_worker.runtime import journal
 from workflow_worker.runtime.execute import Runner
 from workflow_worker.runtime.journal import Entry
@@ -27,7 +28,9 @@ class Memory:
         lose_lease: nothing can be stored any more.
         cancel: whoever appends learns that the execution is to end.
         patient: a sleep may be spent in the thread.
+        skipped_ms: the clock is so much ahead.
         threads: those that ran beside the workflow.
+        chance: what every random number is; None for something in the middle.
         unsaved_entries: whoever told that it has something to store.
     """
 
@@ -40,19 +43,23 @@ class Memory:
         self.lose_lease = False
         self.cancel = False
         self.patient = False
+        self.skipped_ms = 0
+        self.chance: float | None = None
         self.threads: list[threading.Thread] = []
         self.unsaved_entries: list[Unsaved] = []
         self._now = 1_700_000_000_000
 
     def now_ms(self) -> int:
         self._now += 1
-        return self._now
+        return self._now + self.skipped_ms
 
     def monotonic(self) -> float:
         return self.now_ms() / 1000
 
     def random(self) -> float:
-        return 1 / self.now_ms()
+        if self.chance is not None:
+            return self.chance
+        return 0.5 + (self.now_ms() % 1000) / 10_000
 
     def uuid(self) -> str:
         return f"{self.now_ms():032x}"
@@ -75,14 +82,22 @@ class Memory:
     def unsaved(self, entries: Unsaved) -> None:
         self.unsaved_entries.append(entries)
 
-    def acting(self, action: str) -> None:
-        if action:
-            self.seen.append(f"start {action}")
+    def bounded(self, seconds: float) -> None:
+        self.seen.append(f"bounded {seconds:g}")
 
-    def ensure(self) -> None:
-        if self.lose_lease:
+    def enter(
+        self, action: str, ordinal: int, seconds: float | None, *, beside: bool
+    ) -> Watched:
+        self.ensure(beside=beside)
+        self.seen.append("start beside" if beside else f"start {action}")
+        return Watched(seconds, self.seen)
+
+    def ensure(self, *, beside: bool) -> None:
+        if beside and self.lose_lease:
             raise LeaseLost
-        self.seen.append("start beside")
+
+    def lock(self, name: str, ttl: object, wait: object) -> NoReturn:
+        raise NotImplementedError
 
     def lost(self) -> bool:
         return self.lose_lease
@@ -96,6 +111,24 @@ class Memory:
         if self.patient:
             self.seen.append(f"pause {seconds}")
         return self.patient
+
+
+class Watched:
+    """A watch that a test lets run out by raising ``TimeUp`` itself."""
+
+    def __init__(self, seconds: float | None, seen: list[str]) -> None:
+        self.seconds = seconds
+        self.hit = False
+        self._seen = seen
+
+    def start(self) -> None:
+        if self.seconds is not None:
+            self._seen.append(f"limit {self.seconds:g}")
+
+    def extend(self) -> None:
+        self._seen.append("heartbeat")
+
+    def end(self) -> None: ...
 
 
 def task(

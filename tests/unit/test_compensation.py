@@ -74,8 +74,9 @@ def test_a_failed_execution_is_undone_in_reverse_order(till: Till) -> None:
     assert decision.failure is not None
     assert decision.failure.error_type == "ValueError"
     assert (decision.failure.closing, decision.failure.undone) == (3, True)
-    found = entries_of(effects, decision)
-    assert [(e.ordinal, e.kind, e.name, bytes(e.result)) for e in found[3:]] == [
+    end, *undos = entries_of(effects, decision)[3:]
+    assert (end.ordinal, end.kind) == (3, "end")
+    assert [(e.ordinal, e.kind, e.name, bytes(e.result)) for e in undos] == [
         (4, "undo", "undo", b'"undone 2"'),
         (5, "undo", "undo", b'"undone 1"'),
     ]
@@ -208,7 +209,7 @@ def test_an_undo_has_a_key_that_no_action_ever_has(till: Till) -> None:
 def test_everything_seen_is_durable_before_an_undo_starts(till: Till) -> None:
     effects = Memory()
     run(_fails(till, 1, 2), effects=effects)
-    assert effects.seen[-4:] == ["append 1", "start undo", "append 1", "start undo"]
+    assert effects.seen[-4:] == ["append 2", "start undo", "append 1", "start undo"]
 
 
 def test_code_that_changed_under_its_journal_undoes_nothing(till: Till) -> None:

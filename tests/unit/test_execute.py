@@ -47,8 +47,8 @@ def app() -> App:
     return App("shop")
 
 
-def flow(app: App, fn: Callable[..., object]) -> App:
-    app.workflow(on="order.placed", name="flow")(fn)
+def flow(app: App, fn: Callable[..., object], **declared: Any) -> App:
+    app.workflow(on="order.placed", name="flow", **declared)(fn)
     return app
 
 
@@ -165,7 +165,7 @@ def test_whatever_user_code_raises_fails_the_execution(
     def fn(ctx: Context) -> None:
         raise error
 
-    failure = failure_of(run(flow(app, fn)))
+    failure = failure_of(run(flow(app, fn, max_retries=0)))
     assert failure.category == category
     assert failure.error_type.endswith(type(error).__name__)
     assert failure.message == "x"
@@ -202,7 +202,7 @@ def test_no_exception_is_too_strange_to_be_recorded(app: App, error: Exception) 
     def fn(ctx: Context) -> None:
         raise error
 
-    failure = failure_of(run(flow(app, fn)))
+    failure = failure_of(run(flow(app, fn, max_retries=0)))
     assert len(msgspec.json.encode(failure)) < 100_000
 
 
@@ -210,7 +210,7 @@ def test_endless_recursion_fails_the_execution_alone(app: App) -> None:
     def fn(ctx: Context) -> None:
         _recursive()
 
-    assert failure_of(run(flow(app, fn))).error_type == "RecursionError"
+    assert failure_of(run(flow(app, fn, max_retries=0))).error_type == "RecursionError"
 
 
 @pytest.mark.parametrize("result", [object(), math.nan, "x" * LIMIT, {1, object()}])
@@ -220,7 +220,7 @@ def test_a_result_that_cannot_be_stored_is_permanent_and_names_the_workflow(
     def fn(ctx: Context) -> object:
         return result
 
-    failure = failure_of(run(flow(app, fn)))
+    failure = failure_of(run(flow(app, fn, max_retries=0)))
     assert failure.category == "permanent"
     assert "result of workflow flow" in failure.message
 

@@ -18,7 +18,7 @@ from workflow_worker import (
     Context,
     ErrorCategory,
     InvalidPayload,
-    TransientError,
+    PermanentError,
 )
 from workflow_worker.model import Outcome
 from workflow_worker.runtime import journal
@@ -172,10 +172,10 @@ def test_a_caught_failure_is_the_same_on_replay(shop: Shop) -> None:
 
     def fn(ctx: Context) -> None:
         try:
-            shop.act(TransientError("busy"))
+            shop.act(PermanentError("busy"))
         except ActionFailed as error:
             got.append((str(error), error.error_type, error.message, error.category))
-            got.append((error.attempts, error.matches(TransientError)))
+            got.append((error.attempts, error.matches(PermanentError)))
             got.append((error.matches(Exception), error.matches(OSError)))
 
     effects = Memory()
@@ -184,7 +184,7 @@ def test_a_caught_failure_is_the_same_on_replay(shop: Shop) -> None:
     again = rerun(app, first, effects)
     assert first.outcome is again.outcome is Outcome.COMPLETED
     assert got[:3] == got[3:]
-    assert got[0][2:] == ("busy", ErrorCategory.TRANSIENT)
+    assert got[0][2:] == ("busy", ErrorCategory.PERMANENT)
     assert got[1:3] == [(1, True), (True, False)]
     assert len(shop.ran) == 1
 

@@ -251,7 +251,7 @@ def test_a_lease_lost_after_the_run_was_suspended_leaves_no_decision(
     shop: Shop,
 ) -> None:
     class Lost(Busy):
-        def acting(self, action: str) -> None:
+        def ensure(self, *, beside: bool) -> None:
             raise LeaseLost
 
     def fn(ctx: Context) -> None:
@@ -294,11 +294,8 @@ def test_a_void_run_waits_for_what_began_and_begins_nothing(
 
 def test_what_breaks_on_a_side_thread_fails_the_execution(shop: Shop) -> None:
     class Broken(Memory):
-        def ensure(self) -> None:
-            raise RuntimeError("broken")
-
-        def acting(self, action: str) -> None:
-            raise RuntimeError("broken")
+        def ensure(self, *, beside: bool) -> None:
+            raise ValueError("broken")
 
     def fn(ctx: Context) -> str:
         shop.act.submit(1)
@@ -306,7 +303,7 @@ def test_what_breaks_on_a_side_thread_fails_the_execution(shop: Shop) -> None:
 
     failure = run(shop.flow(fn), effects=Broken()).failure
     assert failure is not None
-    assert (failure.error_type, failure.message) == ("RuntimeError", "broken")
+    assert (failure.error_type, failure.message) == ("ValueError", "broken")
 
 
 def test_a_store_from_another_thread_races_safely(shop: Shop) -> None:

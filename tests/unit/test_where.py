@@ -10,7 +10,8 @@ import pytest
 
 from tests.unit.memory import LIMIT, Memory, Shop, completed, run, task
 from workflow_worker import ActionFailed, Context, OutsideWorkflowError, current_action
-from workflow_worker.model import Effects, Outcome
+from workflow_worker.model import Outcome
+from workflow_worker.ports import Effects
 from workflow_worker.runtime.execute import Runner
 from workflow_worker.runtime.journal import decode
 

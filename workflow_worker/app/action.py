@@ -13,6 +13,7 @@ from typing import Any, Generic, ParamSpec, TypeVar, cast
 from workflow_worker.app import rules
 from workflow_worker.app.current import CurrentAction, here, under_way
 from workflow_worker.app.future import Future, Settled
+from workflow_worker.app.retry import RetryPolicy
 from workflow_worker.errors import OutsideWorkflowError
 
 P = ParamSpec("P")
@@ -29,14 +30,25 @@ class Action(Generic[P, R]):
         fn: the plain function.
         name: what the journal calls it.
         place: function, file and line, for errors.
+        timeout_ms: how long one try may take; None for as long as it takes.
+        retry: how it is retried; None for what the settings say.
         what: its result, for errors.
     """
 
-    def __init__(self, fn: Callable[P, R], name: str, place: str) -> None:
+    def __init__(
+        self,
+        fn: Callable[P, R],
+        name: str,
+        place: str,
+        timeout_ms: int | None = None,
+        retry: RetryPolicy | None = None,
+    ) -> None:
         functools.update_wrapper(self, fn, updated=())
         self.fn = fn
         self.name = name
         self.place = place
+        self.timeout_ms = timeout_ms
+        self.retry = retry
         self.what = f"result of action {name}"
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:

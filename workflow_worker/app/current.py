@@ -7,11 +7,14 @@ what it is asked.
 from __future__ import annotations
 
 import threading
+from contextlib import AbstractContextManager
+from datetime import timedelta
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from workflow_worker.app.future import Future
-from workflow_worker.errors import OutsideWorkflowError
-from workflow_worker.model import Effects
+from workflow_worker.app.retry import RetryPolicy
+from workflow_worker.errors import LeaseLost, OutsideWorkflowError
+from workflow_worker.ports import Effects, HeldLock, Watch
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,6 +28,8 @@ class Callee(Protocol):
 
     name: str
     what: str
+    timeout_ms: int | None
+    retry: RetryPolicy | None
 
     @property
     def fn(self) -> Callable[..., Any]:
@@ -68,14 +73,24 @@ class CurrentAction:
         within: the run, if this is the thread of its workflow; else None.
     """
 
-    __slots__ = ("_kind", "_ordinal", "_run", "attempt", "within")
+    __slots__ = ("_kind", "_ordinal", "_run", "_watch", "attempt", "within")
 
-    def __init__(self, run: Place, ordinal: int, kind: str, *, beside: bool) -> None:
+    def __init__(
+        self,
+        run: Place,
+        ordinal: int,
+        kind: str,
+        attempt: int,
+        watch: Watch,
+        *,
+        beside: bool,
+    ) -> None:
         self._run = run
         self._ordinal = ordinal
         self._kind = kind
+        self._watch = watch
         self.within = None if beside else run
-        self.attempt = 1
+        self.attempt = attempt
 
     @property
     def idempotency_key(self) -> str:
@@ -88,6 +103,38 @@ class CurrentAction:
         What the action still does is then done twice: best it stops.
         """
         return self._run.effects.lost()
+
+    def heartbeat(self) -> None:
+        """Say that the action is alive and gets on: its time begins anew.
+
+        Its ``timeout=`` and ``EVENT_TIMEOUT_MS`` count from here on; so an action that
+        says so often enough may run for hours.
+
+        Raises:
+            LeaseLost: another worker runs this execution by now, as in :meth:`lost`; a
+                BaseException, so that it ends the action.
+        """
+        if self._run.effects.lost():
+            raise LeaseLost("another worker runs this execution now")
+        self._watch.extend()
+
+    def lock(
+        self,
+        name: str,
+        ttl: float | timedelta = 30,
+        wait: float | timedelta = 10,
+    ) -> AbstractContextManager[HeldLock]:
+        """Return a distributed lock, to be held in a ``with`` block.
+
+        See :meth:`workflow_worker.Client.lock`.
+
+        Args:
+            name: of the lock; whoever names it the same excludes each other.
+            ttl: seconds or timedelta after which it is free if its holder is silent;
+                it is renewed in the background while it is held.
+            wait: seconds or timedelta to wait for it at most.
+        """
+        return self._run.effects.lock(name, ttl, wait)
 
 
 class _Thread(threading.local):

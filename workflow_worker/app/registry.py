@@ -14,13 +14,14 @@ from typing import Any, Generic, ParamSpec, TypeVar, overload
 
 from workflow_worker.app import rules
 from workflow_worker.app.action import Action
+from workflow_worker.app.retry import ErrorRule, RetryPolicy
 from workflow_worker.app.workflow import Workflow
-from workflow_worker.errors import DefinitionError
+from workflow_worker.errors import DefinitionError, ErrorCategory
 
 P = ParamSpec("P")
 R = TypeVar("R")
 F = TypeVar("F", bound=Callable[..., object])
-D = TypeVar("D", Workflow, Action[..., Any])
+D = TypeVar("D", Workflow, Action[..., Any], ErrorRule)
 
 
 class Table(Generic[D]):
@@ -45,7 +46,7 @@ class Table(Generic[D]):
         for table in self.line():
             for definition in definitions:
                 found = table.by_ident.get(definition.ident, definition)
-                if found is not definition:
+                if found != definition:
                     raise DefinitionError(
                         f"{definition.place} has the name {_shown(definition.ident)}, "
                         f"which is taken by {found.place}"
@@ -82,6 +83,7 @@ class App:
         self.name = name
         self._workflows: Table[Workflow] = Table()
         self._actions: Table[Action[..., Any]] = Table()
+        self._error_rules: Table[ErrorRule] = Table()
 
     def __repr__(self) -> str:
         return f"<App {self.name}>"
@@ -118,6 +120,8 @@ class App:
         name: str | None = None,
         version: str = "",
         signals: str | Iterable[str] = (),
+        timeout: float | timedelta | None = None,
+        max_retries: int | None = None,
         result_ttl: float | timedelta | None = None,
     ) -> Callable[[F], F]:
         """Declare that events start this function; it stays what it is.
@@ -131,6 +135,11 @@ class App:
                 differ in it: new executions run the one declared last, the others
                 finish their own.
             signals: names of the events that its executions may wait for.
+            timeout: seconds or timedelta that an execution may take from its start,
+                waits included; then it fails with ``WorkflowTimeout``. By default as
+                long as it takes.
+            max_retries: how often it is run again after an error of its own code, by
+                default what the setting ``MAX_RETRIES`` says. Actions have their own.
             result_ttl: seconds or timedelta to keep a result, by default what the
                 setting ``RESULT_TTL_MS`` says.
 
@@ -149,6 +158,8 @@ class App:
                 rules.version(version, place),
                 rules.milliseconds(result_ttl, "result_ttl", place),
                 rules.signal_names(signals, place),
+                rules.milliseconds(timeout, "timeout", place),
+                rules.max_retries(max_retries, place),
             )
             self._workflows.add(workflow)
             return fn
@@ -160,17 +171,36 @@ class App:
 
     @overload
     def action(
-        self, /, *, name: str | None = None
+        self,
+        /,
+        *,
+        name: str | None = None,
+        timeout: float | timedelta | None = None,
+        max_retries: int | None = None,
+        retry: RetryPolicy | None = None,
     ) -> Callable[[Callable[P, R]], Action[P, R]]: ...
 
     def action(
-        self, fn: Callable[..., object] | None = None, /, *, name: str | None = None
+        self,
+        fn: Callable[..., object] | None = None,
+        /,
+        *,
+        name: str | None = None,
+        timeout: float | timedelta | None = None,
+        max_retries: int | None = None,
+        retry: RetryPolicy | None = None,
     ) -> object:
         """Declare a side effect, with or without parentheses.
 
         Args:
             fn: the function.
             name: of the action in the journal, by default the function's.
+            timeout: seconds or timedelta that one try may take, or one heartbeat to the
+                next; then it has failed with ``ActionTimeout``. By default as long as
+                it takes.
+            max_retries: how often it is tried again, by default what the setting
+                ``MAX_RETRIES`` says.
+            retry: how it is tried again; what it leaves open is as the settings say.
 
         Raises:
             DefinitionError: the function or an argument can't work.
@@ -178,11 +208,42 @@ class App:
 
         def declare(fn: Callable[..., object]) -> Action[..., object]:
             place = rules.plain_function(fn, "action")
-            action = Action(fn, rules.name(name, fn, place), place)
+            action = Action(
+                fn,
+                rules.name(name, fn, place),
+                place,
+                rules.milliseconds(timeout, "timeout", place),
+                rules.retry(retry, max_retries, place),
+            )
             self._actions.add(action)
             return action
 
         return declare if fn is None else declare(fn)
+
+    def classify(
+        self, error: type[BaseException], category: ErrorCategory | str
+    ) -> None:
+        """Say what an exception class asks for, and what derives from it.
+
+        Goes before every default but that of a class raised to say it itself, and after
+        an action's own policy. For ``Exception`` it says what becomes of those that no
+        rule is for.
+
+        Args:
+            error: the class.
+            category: transient, recoverable or permanent.
+
+        Raises:
+            DefinitionError: it is no exception class or no category, or another
+                category is declared for it.
+        """
+        self._error_rules.add(rules.error_rule(error, category))
+
+    @property
+    def error_rules(self) -> Mapping[type[BaseException], ErrorCategory]:
+        """What exception classes ask for, as declared here and in included Apps."""
+        declared = self._error_rules.by_ident.values()
+        return types.MappingProxyType({rule.error: rule.category for rule in declared})
 
     def include(self, other: App) -> None:
         """Take over what another App declares, now and later.
@@ -196,7 +257,9 @@ class App:
             raise DefinitionError(f"{self!r} and {other!r} can't include each other")
         self._workflows.refuse_doubles(*other._workflows.by_ident.values())
         self._actions.refuse_doubles(*other._actions.by_ident.values())
+        self._error_rules.refuse_doubles(*other._error_rules.by_ident.values())
         other._workflows.tell(self._workflows)
+        other._error_rules.tell(self._error_rules)
         other._actions.tell(self._actions)
 
     def check(self) -> None:

@@ -6,6 +6,7 @@ anything: every function here looks, and answers or raises :class:`DefinitionErr
 
 from __future__ import annotations
 
+import dataclasses
 import inspect
 import math
 import re
@@ -15,7 +16,13 @@ from datetime import timedelta
 from typing import Any, TypeGuard, get_type_hints
 
 from workflow_worker import codec
-from workflow_worker.errors import DefinitionError
+from workflow_worker.app.retry import (
+    ErrorRule,
+    RetryPolicy,
+    is_error_class,
+    require_count,
+)
+from workflow_worker.errors import DefinitionError, ErrorCategory, qualified_name
 
 _NAME = re.compile(r"[\w.-]{1,128}")
 """Names stand in Redis keys and execution ids, whose separators they must not hold."""
@@ -143,6 +150,52 @@ def milliseconds(given: object, argument: str, place: str) -> int | None:
             f"not {given!r}"
         )
     return max(1, round(seconds * 1000))
+
+
+def max_retries(given: object, place: str) -> int | None:
+    """Return how often to try again; None for what the setting says.
+
+    Raises:
+        DefinitionError: it is no whole number from 0.
+    """
+    require_count(given, place)
+    return given if isinstance(given, int) else None
+
+
+def retry(given: object, most: object, place: str) -> RetryPolicy | None:
+    """Return the policy of ``retry=`` with ``max_retries=``; None where neither is.
+
+    Raises:
+        DefinitionError: one of them can't be used, or they contradict each other.
+    """
+    count = max_retries(most, place)
+    if given is None:
+        return None if count is None else RetryPolicy(count)
+    if not isinstance(given, RetryPolicy):
+        raise DefinitionError(f"{place} needs retry= a RetryPolicy, not {given!r}")
+    if count is None or given.max_retries == count:
+        return given
+    if given.max_retries is not None:
+        raise DefinitionError(
+            f"{place} has max_retries={count}, but its retry= says {given.max_retries}"
+        )
+    return dataclasses.replace(given, max_retries=count)
+
+
+def error_rule(error: object, category: object) -> ErrorRule:
+    """Return the rule for an exception class.
+
+    Raises:
+        DefinitionError: it is none, or that is no category.
+    """
+    if not is_error_class(error):
+        raise DefinitionError(f"app.classify needs an exception class, not {error!r}")
+    if not isinstance(category, str) or category not in set(ErrorCategory):
+        raise DefinitionError(
+            f"app.classify needs one of {', '.join(ErrorCategory)} for "
+            f"{qualified_name(error)}, not {category!r}"
+        )
+    return ErrorRule(error, ErrorCategory(category))
 
 
 def resolved(

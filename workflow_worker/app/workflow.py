@@ -31,6 +31,10 @@ class Workflow:
         version: stored on each execution; empty if there is none.
         result_ttl_ms: how long a result is kept; None for the setting's default.
         signals: names of the events that its open executions may wait for.
+        timeout_ms: how long an execution may take from its start, waits included; None
+            for as long as it takes.
+        max_retries: how often its own code is tried again; None for the setting's
+            default.
         rank: of two versions, the one declared later has the higher.
         takes_event: whether the function has a second parameter.
         what: its result, for errors.
@@ -46,6 +50,8 @@ class Workflow:
         version: str = "",
         result_ttl_ms: int | None = None,
         signals: tuple[str, ...] = (),
+        timeout_ms: int | None = None,
+        max_retries: int | None = None,
     ) -> None:
         self.fn = fn
         self.name = name
@@ -54,6 +60,8 @@ class Workflow:
         self.version = version
         self.result_ttl_ms = result_ttl_ms
         self.signals = signals
+        self.timeout_ms = timeout_ms
+        self.max_retries = max_retries
         self.rank = next(_declared)
         self.takes_event = len(inspect.signature(fn).parameters) > 1
         self.what = f"result of workflow {name}"

@@ -12,12 +12,13 @@ from workflow_worker.broker import scripts
 from workflow_worker.broker.connection import Link, Reply
 from workflow_worker.broker.keys import BELL, Partition
 from workflow_worker.errors import InvalidPayload
-from workflow_worker.model import Event, Item, Record, Task
+from workflow_worker.model import Event, Item, PutBack, Record, Task
 
 ADOPT_CHUNK = 100
 """Most entries moved in one adopt call."""
 _LONGEST_NUMBER = 19
 """Digits of a number that any language reads as an integer."""
+_LONGEST_MARK = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +142,6 @@ def adopt(
     *,
     started: Sequence[str] = (),
     held: Iterable[str] = (),
-    counted: bool = True,
 ) -> tuple[int, Taken]:
     """Take over some entries of a consumer known to be dead; or one's own lost ones.
 
@@ -149,9 +149,9 @@ def adopt(
         link: connection.
         owner: who takes over.
         predecessor: the dead consumer's name, or the owner's own.
-        started: entries that were running when it died.
+        started: entries that count a delivery, for it died of them or may have: those
+            that were running, unless the master ordered its death.
         held: entries to pass over, because the owner has them at hand.
-        counted: whether a start counts as a delivery: not if the master ordered it.
 
     Returns:
         How many entries moved (call again until none does), and what came of them.
@@ -163,7 +163,6 @@ def adopt(
         *owner.terms,
         ADOPT_CHUNK,
         predecessor,
-        1 if counted else 0,
         len(started),
         *started,
         *held,
@@ -181,15 +180,21 @@ def renew(link: Link, owner: Owner, held: Sequence[tuple[str, int]]) -> list[boo
 
 
 def requeue(
-    link: Link, owner: Owner, tasks: Sequence[Task], delay_ms: int = 0
+    link: Link,
+    owner: Owner,
+    tasks: Sequence[Task],
+    delay_ms: int = 0,
+    why: str = PutBack.DRAIN,
 ) -> list[bool]:
     """Give entries back unrun, to the stream or to the timers; False where lost."""
     if not tasks:
         return []
     values: list[str | int] = []
     for task in tasks:
-        values += (task.entry, task.count, task.workflow, delay_ms)
-    answers = scripts.run(link, "requeue", owner.partition, owner.consumer, *values)
+        values += (task.entry, task.count, task.workflow, delay_ms, task.exit)
+    answers = scripts.run(
+        link, "requeue", owner.partition, owner.consumer, why, *values
+    )
     return [answer == 1 for answer in answers]
 
 
@@ -217,7 +222,8 @@ def _task(row: list[Reply], partition: Partition, now: int) -> Task:
         defect, origin = str(error), _origin(entry, fields)
     execution_id = f"{partition.number}-{origin}.{workflow}"
     keep = b"_keep" in fields
-    if row[1] == 1 and len(row) == _BARE and b"_workflow" not in fields:
+    marked = b"_workflow" in fields or b"_counted" in fields
+    if row[1] == 1 and len(row) == _BARE and not marked:
         # The way of nearly every event: new, read for the first time.
         return Task(entry, 1, 1, execution_id, workflow, event, defect, None, keep=keep)
     task = Task(entry, row[1], row[1], execution_id, workflow, event, defect, keep=keep)
@@ -226,6 +232,8 @@ def _task(row: list[Reply], partition: Partition, now: int) -> Task:
 
 _BARE, _RECORDED, _WAKE = 4, 8, 9
 """Lengths of a row: of a first delivery, with a record, with an id of its own."""
+_UNCOUNTED = 11
+"""Place in a record: set while no commit that is no retry has counted its event."""
 
 
 def _repeated(row: list[Reply], task: Task, now: int) -> Task:
@@ -236,17 +244,21 @@ def _repeated(row: list[Reply], task: Task, now: int) -> Task:
         deliveries=task.count + _number(marks, b"_deliveries", 0),
         counts=b"_counted" not in marks,
         waited_ms=now - _number(marks, b"_since", now),
+        put_back=_mark(marks, b"_why"),
+        exit=_mark(marks, b"_exit"),
     )
     if len(row) < _RECORDED:
         return task
+    record = _record(row[4])
+    unsaid = len(row) != _WAKE and not record.step and task.counts
     return msgspec.structs.replace(
         task,
         execution_id=row[8].decode() if len(row) == _WAKE else task.execution_id,
-        record=_record(row[4]),
+        record=record,
         journal=tuple(row[5]),
         inbox=tuple(map(_item, row[6])),
         whole=row[7] == 1,
-        counts=task.counts and len(row) != _WAKE,
+        counts=unsaid or row[4][_UNCOUNTED] is not None,
     )
 
 
@@ -261,8 +273,13 @@ def _number(marks: dict[bytes, bytes], name: bytes, otherwise: int) -> int:
     return int(raw) if raw.isdigit() and len(raw) < _LONGEST_NUMBER else otherwise
 
 
+def _mark(marks: dict[bytes, bytes], name: bytes) -> str:
+    return marks.get(name, b"")[:_LONGEST_MARK].decode("utf-8", "replace")
+
+
 def _record(values: list[bytes | None]) -> Record:
-    status, step, attempt, state, version, run, fired, cancel, base = values
+    status, step, attempt, state, version, run, fired, cancel, base = values[:9]
+    started, retry = values[9:_UNCOUNTED]
     return Record(
         step=int(step or 0),
         status=(status or b"").decode(),
@@ -273,6 +290,8 @@ def _record(values: list[bytes | None]) -> Record:
         fired=int(fired or 0),
         cancel=cancel is not None,
         base=base or b"",
+        started_ms=int(started or 0),
+        retry=retry is not None,
     )
 
 

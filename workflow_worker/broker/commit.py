@@ -142,15 +142,16 @@ def _packed(task: Task, decision: Decision, retention: Retention) -> dict[str, A
         "consumed": list(decision.consumed),
         "emits": [_emitted(emit) for emit in decision.emits],
         "children": [_started(child) for child in decision.children],
-        # An event counts once, at the first commit of its execution.
-        "counts": task.counts and step == 0,
+        "counts": task.counts,
         "keep": _is_kept(task, decision, ttl),
         "ttl": ttl,
         "deliveries": task.deliveries,
         "undo": decision.undo,
+        "ending": decision.ending,
+        "attempt": decision.attempt,
         "signals": decision.signals,
         "undone": failure.undone
-        if failure
+        if failure is not None
         else decision.undo and outcome is Outcome.CANCELLED,
     }
     if decision.state is not None:
@@ -185,6 +186,8 @@ def _goes_on(decision: Decision) -> dict[str, Any]:
     if wait is None:
         return {}
     packed: dict[str, Any] = {"wait": wait.ordinal, "names": list(wait.names)}
+    if wait.again_ms is not None:
+        packed["again"] = wait.again_ms
     if wait.due_ms is not None:
         packed["due"] = wait.due_ms
     elif wait.delay_ms is not None:

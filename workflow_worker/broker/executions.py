@@ -21,7 +21,9 @@ from workflow_worker.model import Json
 
 CLOSED = frozenset(("completed", "failed", "cancelled"))
 """Statuses of executions that have ended."""
-_TIMED = frozenset(("waiting", "retrying"))
+_DUE = {"waiting": "due", "retrying": "again"}
+"""By status, the field that says when it goes on by itself."""
+_ERRING = frozenset(("failed", "retrying"))
 
 
 class HistoryEntry(msgspec.Struct, frozen=True):
@@ -36,7 +38,8 @@ class HistoryEntry(msgspec.Struct, frozen=True):
         duration_ms: how long it took.
         attempt: which try this was, from 1.
         result: plain JSON types; None where there is an error.
-        error: ``type``, ``message``, ``category``, ``traceback``; None if it went well.
+        error: ``type``, ``message``, ``category``, ``reason``, ``traceback``; None if
+            it went well.
     """
 
     ordinal: int
@@ -79,7 +82,8 @@ class Execution(msgspec.Struct, frozen=True):
         updated_at: its last commit, likewise.
         waiting_for: names of the signals it waits for, and ids of child executions;
             empty if it does not wait, or only for a time.
-        due_at: when its wait or sleep ends by itself; None for never.
+        due_at: when its wait or sleep ends by itself, or the next try of what failed
+            is due; None for never.
         data: what is in ``ctx.data``.
         parent: id of the execution that started it, empty if an event did.
         history: its journal; empty in lists.
@@ -138,7 +142,16 @@ def stamp(at: datetime | None) -> str | None:
 
 _FIELDS = (
     *("workflow", "version", "key", "status", "state", "attempt", "result"),
-    *("error_type", "message", "category", "started", "updated", "names", "due"),
+    *(
+        "error_type",
+        "message",
+        "category",
+        "started",
+        "updated",
+        "names",
+        "due",
+        "again",
+    ),
     *("data", "parent", "dead"),
 )
 
@@ -216,6 +229,8 @@ def _execution(execution_id: str, values: list[bytes | None]) -> Execution | Non
     if not status:
         return None
     waits = status == "waiting"
+    # A record keeps it while it runs, should it go on with the same wait.
+    due = _DUE.get(status)
     updated = _milliseconds(raw["updated"]) or _milliseconds(raw["dead"])
     return Execution(
         id=execution_id,
@@ -226,12 +241,11 @@ def _execution(execution_id: str, values: list[bytes | None]) -> Execution | Non
         state=_text(raw["state"]),
         attempt=_milliseconds(raw["attempt"]) or 1,
         result=_json(raw["result"]) if status == "completed" else None,
-        error=_failure(raw) if status == "failed" else None,
+        error=_failure(raw) if status in _ERRING and raw["error_type"] else None,
         started_at=_instant(_milliseconds(raw["started"]) or updated),
         updated_at=_instant(updated),
         waiting_for=_awaited(execution_id, raw["names"]) if waits else [],
-        # A record keeps it while it runs, should it go on with the same wait.
-        due_at=_instant_or_none(raw["due"]) if status in _TIMED else None,
+        due_at=_instant_or_none(raw[due]) if due else None,
         data=_object(raw["data"]),
         parent=_text(raw["parent"]),
     )
@@ -265,11 +279,17 @@ class _Recorded(msgspec.Struct, frozen=True):
 
 
 _recorded = msgspec.json.Decoder(_Recorded)
-_SHOWN = ("type", "message", "category", "traceback")
+_SAID = ("message", "category", "reason")
+_SHOWN = ("type", *_SAID, "traceback")
 
 
 def _entry(data: bytes) -> HistoryEntry:
     found = _recorded_in(data)
+    if found.kind == "end" and isinstance(found.result, dict):
+        # The failure for which it is being undone; the end of it has the traceback.
+        why = found.result.get("failure") or {}
+        error = {"type": why.get("error_type", "")} | {n: why.get(n, "") for n in _SAID}
+        found = msgspec.structs.replace(found, result=None, error=error)
     return HistoryEntry(
         ordinal=found.ordinal,
         kind=found.kind,

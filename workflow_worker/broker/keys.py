@@ -31,6 +31,8 @@ key                         type     holds, and how long
 ``{wf:0}:by-status:<s>``    zset     executions by status and time of the last change
 ``{wf:0}:once:<id>``        string   the entry that carried this publish id first;
                                      expires after ``DEDUP_TTL_MS``
+``{wf:0}:quarantine``       string   whose suspect may run now: a consumer; LEASE_MS,
+                                     renewed while it runs
 ``{wf:0}:dead``             stream   dead letters; leave only by a person's hand
 ``{wf:0}:stats``            hash     counters, changed only inside scripts, hence exact
 ``{wf:0}:routes``           hash     what the fleet wants: ``@digest`` per distinct App;

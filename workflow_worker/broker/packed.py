@@ -1,4 +1,4 @@
-"""Reading what the scripts packed: a list of byte strings, as cmsgpack writes them."""
+"""Reading what the server answers flat, and what the scripts packed with cmsgpack."""
 
 from __future__ import annotations
 
@@ -29,3 +29,12 @@ def _string(raw: bytes) -> bytes:
     if raw[0] not in _LENGTHS:
         raise ValueError(f"no string begins with {raw[0]:#x}")
     return raw[1 + _LENGTHS[raw[0]] :]
+
+
+def pairs(flat: list[bytes]) -> dict[str, bytes]:
+    """Return a flat list of names and values as a mapping; of names twice the last."""
+    values = iter(flat)
+    return {
+        name.decode("utf-8", "backslashreplace"): value
+        for name, value in zip(values, values, strict=True)
+    }

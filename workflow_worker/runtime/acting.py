@@ -1,22 +1,38 @@
-"""One action, run now: in the workflow's thread or beside it.
+"""One action or compensation, run now: its tries, in the workflow's thread or beside.
 
-Owns the rule "seen is durable": no action starts before every result the function has
-seen is stored, nor on a lease that may be lost. Must never let an error of the action
-out: it becomes a part of the entry.
+Owns the rule "seen is durable": no try starts before every result the function has seen
+is stored, nor on a lease that may be lost; and whether a try that failed is the last.
+Must never let an error of the action out: it becomes a part of the entry.
 """
 
 from __future__ import annotations
+
+from typing import NamedTuple
 
 import msgspec
 
 from workflow_worker import codec
 from workflow_worker.app.current import Callee, CurrentAction, begin, end
-from workflow_worker.runtime import failure
-from workflow_worker.runtime.journal import ACTION, Entry
+from workflow_worker.errors import ActionTimeout, ErrorCategory, TimeUp
+from workflow_worker.runtime import backoff, failure
+from workflow_worker.runtime.classify import Verdict
+from workflow_worker.runtime.journal import ACTION, TRY, UNDO, UNDO_TRY, Entry
 from workflow_worker.runtime.steps import VOID, Steps
 
 Done = tuple[Entry, BaseException | None]
 """What came of an action, and the exception it raised, if this run saw it."""
+
+
+class Later(NamedTuple):
+    """A try failed, and the next one is not due yet.
+
+    Attributes:
+        ordinal: of the action.
+        due_ms: when it is, by the server's clock.
+    """
+
+    ordinal: int
+    due_ms: int
 
 
 def perform(
@@ -28,8 +44,11 @@ def perform(
     *,
     kind: str = ACTION,
     beside: bool = False,
-) -> Done:
-    """Run an action and return its entry, which is not kept yet.
+) -> Done | Later:
+    """Run an action until it succeeds, or fails for good, or has to wait.
+
+    A transient error is met at once, in this thread; for any other that is worth
+    another try the execution gives its thread up. Each failed try is kept.
 
     Args:
         steps: the run.
@@ -37,39 +56,133 @@ def perform(
         args: by position.
         kwargs: by name.
         ordinal: its place in program order.
-        kind: of the entry.
+        kind: of the entry; ``action`` or ``undo``.
         beside: this is not the workflow's thread.
+
+    Returns:
+        Its entry, which is not kept yet; or when to go on.
 
     Raises:
         LeaseLost: another worker owns the execution now.
     """
+    effects, history = steps.effects, steps.history
+    tried = history.tried(ordinal, kind)
+    if tried is not None and not steps.is_due(tried):
+        return Later(ordinal, tried.due_ms)
+    while True:
+        attempt = tried.attempt + 1 if tried is not None else 1
+        if steps.overran(ordinal):
+            done = _killed(action, ordinal, kind, attempt, effects.now_ms())
+        else:
+            done = _try(steps, action, args, kwargs, ordinal, kind, attempt, beside)
+        entry, cause = done
+        if cause is None:
+            return done
+        now_ms = effects.now_ms()
+        verdict = steps.terms.classifier.verdict(cause, action.retry, now_ms)
+        delay_ms = _delay_ms(steps, action, kind, verdict, attempt)
+        if delay_ms is None:
+            error = failure.record(cause, verdict)
+            return msgspec.structs.replace(entry, error=error), cause
+        tried = _failed_try(entry, cause, verdict, now_ms + delay_ms)
+        history.try_failed(tried, kind, effects)
+        if history.cancel and kind == ACTION:
+            return Later(ordinal, tried.due_ms)
+        # What takes no longer than a moment is not worth a suspension.
+        if delay_ms and not effects.pause(delay_ms / 1000):
+            return Later(ordinal, tried.due_ms)
+
+
+def _try(
+    steps: Steps,
+    action: Callee,
+    args: tuple[object, ...],
+    kwargs: dict[str, object],
+    ordinal: int,
+    kind: str,
+    attempt: int,
+    beside: bool,
+) -> Done:
     effects = steps.effects
     steps.history.store(effects)
-    if beside:
-        effects.ensure()
-    else:
-        effects.acting(action.name)
+    seconds = steps.seconds_for(action, kind)
+    watch = effects.enter(action.name, ordinal, seconds, beside=beside)
     started_ms, start = effects.now_ms(), effects.monotonic()
-    result, error, cause = b"null", None, None
-    outer = begin(CurrentAction(steps, ordinal, kind, beside=beside))
+    result: bytes = b"null"
+    cause: BaseException | None = None
+    outer = begin(CurrentAction(steps, ordinal, kind, attempt, watch, beside=beside))
+    # The end of its time may come at any instruction, also in the lines that end it:
+    # hence twice.
     try:
-        value = action.fn(*args, **kwargs)
-        result = codec.encode(value, action.what, max_bytes=steps.limit)
-    except VOID:
-        raise
-    except BaseException as raised:  # noqa: BLE001 - a record of whatever it was
-        error, cause = failure.record(raised), raised
+        try:
+            watch.start()
+            value = action.fn(*args, **kwargs)
+            result = codec.encode(value, action.what, max_bytes=steps.limit)
+        except (*VOID, TimeUp):
+            raise
+        except BaseException as raised:  # noqa: BLE001 - a record of whatever it was
+            cause = raised
+        finally:
+            watch.end()
+    except TimeUp as up:
+        watch.end()
+        cause = up
     finally:
         end(outer)
-        if not beside:
-            effects.acting("")
+    if isinstance(cause, TimeUp) or (cause is not None and watch.hit):
+        cause = _timeout(action, seconds, cause)
     entry = Entry(
         ordinal=ordinal,
         kind=kind,
         name=action.name,
-        result=msgspec.Raw(result),
-        error=error,
+        result=msgspec.Raw(result if cause is None else b"null"),
         started_ms=started_ms,
         duration_ms=round((effects.monotonic() - start) * 1000, 3),
+        attempt=attempt,
     )
     return entry, cause
+
+
+def _timeout(
+    action: Callee, seconds: float | None, cause: BaseException
+) -> ActionTimeout:
+    """Return the error of an action that was stopped, with where it was then."""
+    error = ActionTimeout(f"action {action.name} took longer than {seconds or 0:g} s")
+    return error.with_traceback(cause.__traceback__)
+
+
+def _killed(action: Callee, ordinal: int, kind: str, attempt: int, now_ms: int) -> Done:
+    """Return what came of a try whose worker had to be killed for it."""
+    limit = "its event may (EVENT_TIMEOUT_MS)"
+    if action.timeout_ms is not None:
+        limit = f"{action.timeout_ms / 1000:g} s"
+    error = ActionTimeout(
+        f"action {action.name} took longer than {limit} and could not be stopped: "
+        "its worker was killed"
+    )
+    entry = Entry(ordinal, kind, action.name, started_ms=now_ms, attempt=attempt)
+    return entry, error
+
+
+def _delay_ms(
+    steps: Steps, action: Callee, kind: str, verdict: Verdict, attempt: int
+) -> int | None:
+    """Return in how many ms to try again; None if that try was the last."""
+    policy = backoff.limits(action.retry, steps.terms.retries)
+    if verdict.category is ErrorCategory.PERMANENT or attempt > policy.max_retries:
+        return None
+    left_ms = steps.left_ms if kind == ACTION else None
+    return backoff.next_ms(policy, attempt, verdict, steps.effects.random(), left_ms)
+
+
+def _failed_try(
+    entry: Entry, cause: BaseException, verdict: Verdict, due_ms: int
+) -> Entry:
+    """Return what is kept of a try that was not the last: little, there may be many."""
+    error = failure.record(cause, verdict)
+    return msgspec.structs.replace(
+        entry,
+        kind=UNDO_TRY if entry.kind == UNDO else TRY,
+        error=msgspec.structs.replace(error, bases=(), traceback=""),
+        due_ms=due_ms,
+    )

@@ -93,9 +93,11 @@ class Handle(Generic[R]):
             names = (f"/{self._mark}",)
             entry = waits.resolve(run, RESULT, names, delay_ms, _read)
             if waits.timed_out(entry):
-                raise TimeoutError(
+                error = TimeoutError(
                     f"execution {self.execution_id} did not end within {timeout}"
                 )
+                run.note_failure(error, entry.ordinal)
+                raise error
             self._entry = entry
         return self._outcome(self._entry)
 

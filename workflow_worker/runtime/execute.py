@@ -10,11 +10,15 @@ from workflow_worker import codec
 from workflow_worker.app import App, Workflow
 from workflow_worker.app.current import enter, leave
 from workflow_worker.errors import InvalidPayload
-from workflow_worker.model import Decision, Effects, Failure, Outcome, Task
+from workflow_worker.model import Decision, Failure, Outcome, Task
+from workflow_worker.ports import Effects
 from workflow_worker.runtime import ends, failure
+from workflow_worker.runtime.backoff import Retries
 from workflow_worker.runtime.catalog import Catalog
+from workflow_worker.runtime.classify import Classifier
 from workflow_worker.runtime.context import Context
 from workflow_worker.runtime.run import Run
+from workflow_worker.runtime.terms import Terms
 
 
 class Runner:
@@ -23,16 +27,21 @@ class Runner:
     Args:
         app: what may run; its annotations are resolved here.
         max_payload_bytes: longest result, action result or payload to emit.
+        retries: for what does not say by itself.
 
     Raises:
         DefinitionError: an annotation can't be resolved, or has no JSON form.
     """
 
-    __slots__ = ("_catalog", "_limit")
+    __slots__ = ("_catalog", "_terms")
 
-    def __init__(self, app: App, *, max_payload_bytes: int) -> None:
+    def __init__(
+        self, app: App, *, max_payload_bytes: int, retries: Retries | None = None
+    ) -> None:
         self._catalog = Catalog(app)
-        self._limit = max_payload_bytes
+        self._terms = Terms(
+            max_payload_bytes, Classifier(app.error_rules), retries or Retries()
+        )
 
     def knows(self, workflow: str, version: str | None = None) -> bool:
         """Tell whether the App declares a workflow of this name.
@@ -69,11 +78,14 @@ class Runner:
         if task.event is None:
             return _refused(workflow, task, failure.of_entry(task.defect))
         try:
-            run = Run(task, task.event, workflow, effects, self._catalog, self._limit)
+            run = Run(task, task.event, workflow, effects, self._catalog, self._terms)
             if record is not None or task.inbox:
                 run.bring()
         except InvalidPayload as error:
-            return _refused(workflow, task, failure.of_workflow(error, 1))
+            verdict = self._terms.classifier.verdict(error)
+            return _refused(workflow, task, failure.of_workflow(error, verdict, 1))
+        if task.overdue is not None and not task.overdue.ordinal:
+            return ends.killed(run)
         outer = enter(run)
         try:
             result, data = _to_the_end(run)

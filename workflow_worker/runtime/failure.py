@@ -10,9 +10,14 @@ import traceback
 from collections.abc import Iterator
 
 from workflow_worker import app, codec
-from workflow_worker.errors import ActionFailed, InvalidPayload, qualified_name
+from workflow_worker.errors import (
+    ActionFailed,
+    ErrorCategory,
+    InvalidPayload,
+    qualified_name,
+)
 from workflow_worker.model import Failure
-from workflow_worker.runtime.classify import classify
+from workflow_worker.runtime.classify import Verdict
 from workflow_worker.runtime.journal import RecordedError
 
 _LONGEST_MESSAGE = 10_000
@@ -27,7 +32,7 @@ _OURS = (
 """Files whose frames say nothing to a user."""
 
 
-def record(error: BaseException) -> RecordedError:
+def record(error: BaseException, verdict: Verdict) -> RecordedError:
     """Return what the journal keeps of an exception that an action raised."""
     return RecordedError(
         type=qualified_name(type(error)),
@@ -37,19 +42,21 @@ def record(error: BaseException) -> RecordedError:
             if issubclass(kind, BaseException)
         ),
         message=_message(error),
-        category=classify(error),
+        category=verdict.category,
         traceback=_traceback(error, chain=True),
+        reason=verdict.reason,
     )
 
 
-def of_workflow(error: BaseException, attempt: int) -> Failure:
+def of_workflow(error: BaseException, verdict: Verdict, attempt: int) -> Failure:
     """Return why an execution failed that ended with this exception of its own."""
     return Failure(
-        category=classify(error),
+        category=verdict.category,
         error_type=qualified_name(type(error)),
         message=_message(error),
         traceback=_traceback(error, chain=True),
         attempts=attempt,
+        reason=verdict.reason,
     )
 
 
@@ -65,16 +72,18 @@ def of_action(error: ActionFailed, recorded: RecordedError) -> Failure:
         message=error.message,
         traceback=f"{recorded.traceback}\nThe workflow got it as:\n\n{where}",
         attempts=error.attempts,
+        reason=recorded.reason,
+        action=error.action,
     )
 
 
 def of_entry(defect: str) -> Failure:
     """Return why an execution failed whose entry can't be understood."""
-    error = InvalidPayload(defect)
     return Failure(
-        category=classify(error),
+        category=ErrorCategory.PERMANENT,
         error_type=qualified_name(InvalidPayload),
         message=_cut(defect, _LONGEST_MESSAGE),
+        reason="an entry that can't be understood never can be",
     )
 
 

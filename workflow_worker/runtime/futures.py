@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Generic, TypeVar
 
 from workflow_worker.app.current import Callee
-from workflow_worker.runtime.acting import Done, perform
+from workflow_worker.runtime.acting import Done, Later, perform
 from workflow_worker.runtime.steps import Steps
 
 R = TypeVar("R")
@@ -48,7 +48,8 @@ class Submitted(Generic[R]):
 
     Args:
         steps: the run.
-        read: makes a result, or an error, of what came of the action.
+        read: makes a result, or an error, of what came of the action; or suspends the
+            run until it is to be tried again.
         action: what to run.
         args: by position.
         kwargs: by name.
@@ -70,7 +71,7 @@ class Submitted(Generic[R]):
     def __init__(
         self,
         steps: Steps,
-        read: Callable[[Done], R],
+        read: Callable[[Done | Later], R],
         action: Callee,
         args: tuple[object, ...],
         kwargs: dict[str, object],
@@ -82,7 +83,7 @@ class Submitted(Generic[R]):
         self._args = args
         self._kwargs = kwargs
         self._ordinal = ordinal
-        self._done: Done | None = None
+        self._done: Done | Later | None = None
         self._begun = threading.Lock()
         """Held for good by whoever runs the action, or keeps it from running."""
         self._ended = threading.Lock()
@@ -105,12 +106,16 @@ class Submitted(Generic[R]):
         if self._begun.acquire(blocking=False):
             self._run(beside=True)
 
-    def settle(self) -> None:
-        """Return when the action ran; run it here if nobody has begun."""
+    def settle(self) -> Later | None:
+        """Return when the action ran; run it here if nobody has begun.
+
+        Returns:
+            When it is to be tried again; None if it came to its end.
+        """
         if self._begun.acquire(blocking=False):
             self._run(beside=False)
         with self._ended:
-            return
+            return self._done if isinstance(self._done, Later) else None
 
     def drop(self) -> None:
         """Return when the action ran, or surely never will."""
@@ -129,7 +134,8 @@ class Submitted(Generic[R]):
                 self._ordinal,
                 beside=beside,
             )
-            steps.history.add(done[0], steps.effects)
+            if not isinstance(done, Later):
+                steps.history.add(done[0], steps.effects)
             self._done = done
         except BaseException as stop:  # noqa: BLE001 - raised again in the run's thread
             steps.halt(stop)

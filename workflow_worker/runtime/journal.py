@@ -25,11 +25,16 @@ now        empty                              ms since the epoch
 random     empty                              the number
 uuid       empty                              its text
 undo       of the action                      what it returned
+try        of the action                      null; it failed and is to be tried again
+undotry    of the action                      null; the same of a compensation
+end        empty                              the failure for which it is being undone
 patch      its id                             null
 refused    of an inbox item                   the fields of what could not be decoded
 =========  =================================  ==========================================
 
-``patch`` and ``refused`` are not counted: their ordinal is the last one asked for.
+``patch``, ``refused`` and ``end`` are not counted: their ordinal is the last one asked
+for. ``try`` has the ordinal of its action, and says which try it was and when the next
+one is due; the last one counts.
 ``undo`` goes on counting where the function ended. State, data and compensations have
 no entries, for a replay makes them again.
 
@@ -43,6 +48,7 @@ from __future__ import annotations
 import msgspec
 
 from workflow_worker.errors import ErrorCategory, InvalidPayload
+from workflow_worker.model import Failure
 
 FORMAT = 1
 
@@ -56,6 +62,9 @@ NOW = "now"
 RANDOM = "random"
 UUID = "uuid"
 UNDO = "undo"
+TRY = "try"
+UNDO_TRY = "undotry"
+END = "end"
 PATCH = "patch"
 REFUSED = "refused"
 
@@ -80,22 +89,36 @@ class ChildResult(msgspec.Struct, frozen=True, omit_defaults=True):
     category: ErrorCategory = ErrorCategory.PERMANENT
 
 
-class RecordedError(msgspec.Struct, frozen=True):
+class End(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Why an execution is being undone, as ``end`` entries hold it.
+
+    Attributes:
+        failure: what its dead letter will say.
+        undos: how many compensations were registered.
+    """
+
+    failure: Failure
+    undos: int
+
+
+class RecordedError(msgspec.Struct, frozen=True, omit_defaults=True):
     """Why an action failed, as much of it as survives its process.
 
     Attributes:
         type: qualified name of the exception's class.
-        bases: qualified names of that class and its bases.
         message: text of the exception.
         category: how it was classified.
+        bases: qualified names of that class and its bases.
         traceback: frames of the user's code.
+        reason: why it is of this category.
     """
 
     type: str
-    bases: tuple[str, ...]
     message: str
     category: ErrorCategory
+    bases: tuple[str, ...] = ()
     traceback: str = ""
+    reason: str = ""
 
 
 class Entry(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -110,6 +133,7 @@ class Entry(msgspec.Struct, frozen=True, omit_defaults=True):
         started_ms: wall clock in ms since the epoch.
         duration_ms: how long it took.
         attempt: which try this was, from 1.
+        due_ms: when the next try is due, by the server's clock.
         format: of the entry.
     """
 
@@ -121,6 +145,7 @@ class Entry(msgspec.Struct, frozen=True, omit_defaults=True):
     started_ms: int = 0
     duration_ms: float = 0.0
     attempt: int = 1
+    due_ms: int = 0
     format: int = FORMAT
 
 
@@ -128,7 +153,7 @@ _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder(Entry)
 
 
-def encode(entry: Entry | ChildResult) -> bytes:
+def encode(entry: Entry | ChildResult | End) -> bytes:
     """Return an entry, or a result in one, as it is stored."""
     return _encoder.encode(entry)
 

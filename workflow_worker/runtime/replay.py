@@ -10,7 +10,7 @@ from __future__ import annotations
 import threading
 
 from workflow_worker.errors import NonDeterminismError
-from workflow_worker.model import Appender, Effects
+from workflow_worker.ports import Appender, Effects
 from workflow_worker.runtime import journal
 from workflow_worker.runtime.journal import Entry
 
@@ -24,27 +24,40 @@ class Past:
     Attributes:
         entries: by ordinal, what the function asked for.
         undos: by ordinal, the compensations that ran after its end.
+        tries: by ordinal, the last failed try of an action.
+        undo_tries: by ordinal, the last failed try of a compensation.
+        end: why it is being undone; None if it is not.
         patches: by id, the ordinal from which on a patch is taken.
         last: ordinal up to which an earlier run is known to have come.
     """
 
-    __slots__ = ("entries", "last", "patches", "undos")
+    __slots__ = ("end", "entries", "last", "patches", "tries", "undo_tries", "undos")
 
     def __init__(self, stored: tuple[bytes, ...] = ()) -> None:
         self.entries: dict[int, Entry] = {}
         self.undos: dict[int, Entry] = {}
+        self.tries: dict[int, Entry] = {}
+        self.undo_tries: dict[int, Entry] = {}
         self.patches: dict[str, int] = {}
+        self.end: Entry | None = None
+        by_kind = {
+            journal.UNDO: self.undos,
+            journal.TRY: self.tries,
+            journal.UNDO_TRY: self.undo_tries,
+        }
         for entry in map(journal.decode, stored):
-            if entry.kind == journal.UNDO:
-                self.undos[entry.ordinal] = entry
-            elif entry.kind == journal.PATCH:
+            if entry.kind == journal.PATCH:
                 self.patches[entry.name] = entry.ordinal
+            elif entry.kind == journal.END:
+                self.end = entry
             elif entry.kind != journal.REFUSED:
-                self.entries[entry.ordinal] = entry
-        self.last = max(self.entries, default=0)
+                by_kind.get(entry.kind, self.entries)[entry.ordinal] = entry
+        self.last = max(max(self.entries, default=0), max(self.tries, default=0))
+        # The function came to its end right before: so far it is not to turn off.
         if self.undos:
-            # The function came to its end right before: so far it is not to turn off.
             self.last = max(self.last, min(self.undos) - 1)
+        if self.end:
+            self.last = max(self.last, self.end.ordinal)
 
 
 _NO_PAST = Past()
@@ -63,6 +76,7 @@ class History:
         durable: how many entries are stored.
         pending: encoded entries that are not stored yet, in order.
         cancel: an operator asked for the end of the execution.
+        end: why an earlier run ended and is being undone; None if none did.
     """
 
     # Most executions keep these defaults, and most runs never change one.
@@ -70,10 +84,12 @@ class History:
     durable = 0
     pending: tuple[bytes, ...] = ()
     cancel = False
+    end: Entry | None = None
     _consumed: tuple[str, ...] = ()
     _past = _NO_PAST
     _patches: dict[str, int] = _NO_PAST.patches
     _last = 0
+    _tries: dict[tuple[int, str], Entry] = {}
     _lock: threading.Lock | None = None
     """Guards pending, consumed and durable; held over an append, so that there is one
     at a time. Made with the first step."""
@@ -86,11 +102,46 @@ class History:
             self._past = Past(stored)
             self._patches = self._past.patches
             self._last = self._past.last
+            self.end = self._past.end
 
     @property
     def replaying(self) -> bool:
         """Whether the function is still among what an earlier run recorded."""
         return self.ordinal < self._last
+
+    @property
+    def ended(self) -> bool:
+        """Whether the function has gone beyond where an earlier run ended."""
+        return self.end is not None and self.ordinal > self.end.ordinal
+
+    @property
+    def undoing(self) -> bool:
+        """Whether an earlier run has undone something."""
+        return bool(self._past.undos)
+
+    def tried(self, ordinal: int, kind: str) -> Entry | None:
+        """Return the last failed try of an action or compensation, of any run.
+
+        Args:
+            ordinal: its place.
+            kind: ``action`` or ``undo``.
+        """
+        past = self._past
+        if past is _NO_PAST and not self._tries:
+            return None
+        tries = past.undo_tries if kind == journal.UNDO else past.tries
+        return self._tries.get((ordinal, kind)) or tries.get(ordinal)
+
+    def try_failed(self, entry: Entry, kind: str, effects: Effects) -> None:
+        """Keep that a try failed; durable before the next one begins.
+
+        Args:
+            entry: what came of it.
+            kind: ``action`` or ``undo``.
+            effects: who is told that something waits to be stored.
+        """
+        self.add(entry, effects)
+        self._tries[entry.ordinal, kind] = entry
 
     @property
     def fresh(self) -> bool:
@@ -112,21 +163,23 @@ class History:
             NonDeterminismError: the journal has something else here.
         """
         if self._lock is None:
-            self._lock = threading.Lock()
+            self._begin()
         self.ordinal += 1
         if self.ordinal > self._last:
             if self._past.undos:
                 self._expect_no_undo(_named(kind, name))
             return None
-        entry = self._past.entries.get(self.ordinal)
-        if entry is None:
+        past = self._past
+        entry = past.entries.get(self.ordinal)
+        known = entry or past.tries.get(self.ordinal)
+        if known is None:
             # What the function did not wait for may have been overtaken by what came
             # after it; what it called in line can't have been.
             if kind in _BUFFERED or not in_line:
                 return None
             raise _diverged(self.ordinal, f"no {kind}", _named(kind, name))
-        if entry.kind != kind or entry.name != name:
-            raise _diverged(self.ordinal, _shown(entry), _named(kind, name))
+        if (_kind(known), known.name) != (kind, name):
+            raise _diverged(self.ordinal, _shown(known), _named(kind, name))
         return entry
 
     def finish(self, end: str = "the end of the workflow") -> None:
@@ -136,9 +189,10 @@ class History:
             NonDeterminismError: it did so before something it once did.
         """
         if self.replaying:
-            left = [ordinal for ordinal in self._past.entries if ordinal > self.ordinal]
+            past = self._past.tries | self._past.entries
+            left = [ordinal for ordinal in past if ordinal > self.ordinal]
             if left:
-                first = self._past.entries[min(left)]
+                first = past[min(left)]
                 raise _diverged(first.ordinal, _shown(first), end)
         if self._past.undos:
             self._expect_no_undo(end)
@@ -150,9 +204,12 @@ class History:
             NonDeterminismError: an earlier run did another one here.
         """
         self.ordinal += 1
-        entry = self._past.undos.get(self.ordinal)
-        if entry is not None and entry.name != name:
-            raise _diverged(self.ordinal, _shown(entry), _named(journal.UNDO, name))
+        past, ordinal = self._past, self.ordinal
+        entry = past.undos.get(ordinal)
+        known = entry or past.undo_tries.get(ordinal)
+        if known is not None and known.name != name:
+            shown = _named(journal.UNDO, known.name)
+            raise _diverged(ordinal, shown, _named(journal.UNDO, name))
         return entry
 
     def patched(self, patch: str) -> bool | None:
@@ -174,9 +231,7 @@ class History:
             effects: who is told that something waits to be stored.
             consumes: name of the inbox item whose content this is; empty for none.
         """
-        if self._lock is None:
-            self._lock = threading.Lock()
-        with self._lock:
+        with self._lock or self._begin():
             first = not self.pending
             self.pending += (journal.encode(entry),)
             self._consumed += (consumes,)
@@ -212,19 +267,29 @@ class History:
             self.pending = self._consumed = ()
         return taken
 
+    def _begin(self) -> threading.Lock:
+        self._tries = {}
+        self._lock = threading.Lock()
+        return self._lock
+
     def _consuming(self) -> tuple[str, ...]:
         return self._consumed if any(self._consumed) else ()
 
     def _expect_no_undo(self, now: str) -> None:
-        # An end by cancel comes right where it came before; any other end is an error
-        # that this replay should have met by now.
-        if not (self.cancel and self.ordinal >= self._last):
+        # An end by cancel comes right where it came before, and so does one that is
+        # recorded; any other is an error that this replay should have met by now.
+        recorded = self.cancel or self.end is not None
+        if not (recorded and self.ordinal >= self._last):
             first = self._past.undos[min(self._past.undos)]
             raise _diverged(first.ordinal, _shown(first), now)
 
 
+def _kind(entry: Entry) -> str:
+    return journal.ACTION if entry.kind == journal.TRY else entry.kind
+
+
 def _shown(entry: Entry) -> str:
-    return _named(entry.kind, entry.name)
+    return _named(_kind(entry), entry.name)
 
 
 def _named(kind: str, name: str) -> str:

@@ -14,6 +14,7 @@ from workflow_worker.app.future import Future
 from workflow_worker.errors import (
     ActionFailed,
     Cancelled,
+    Closing,
     Continued,
     InvalidPayload,
     NonDeterminismError,
@@ -21,7 +22,7 @@ from workflow_worker.errors import (
 )
 from workflow_worker.model import Child, Emission, Item, Wait
 from workflow_worker.runtime import baggage
-from workflow_worker.runtime.acting import Done, perform
+from workflow_worker.runtime.acting import Done, Later, perform
 from workflow_worker.runtime.baggage import Undo
 from workflow_worker.runtime.futures import Recorded, Submitted
 from workflow_worker.runtime.journal import ACTION, EMIT, RecordedError
@@ -57,6 +58,7 @@ class Run(Steps):
         undos: registered compensations, in order.
         inbox: what was sent to the execution and is not consumed.
         wait: what the run was suspended for.
+        later: the earliest next try of an action that the run has to wait for.
         payload: what it continues with, encoded.
     """
 
@@ -69,6 +71,7 @@ class Run(Steps):
     undos: tuple[Undo, ...] = ()
     inbox: tuple[Item, ...] = ()
     wait: Wait | None = None
+    later: Later | None = None
     payload = b""
     _flight: tuple[Submitted[Any], ...] = ()
     _failed: tuple[FailedStep, ...] = ()
@@ -97,21 +100,28 @@ class Run(Steps):
         entry = self.step(ACTION, action.name)
         if entry is not None:
             return self._outcome(action, (entry, None))
-        return self._outcome(action, self._act(action, args, kwargs))
+        done = self._act(action, args, kwargs)
+        if isinstance(done, Later):
+            self.try_later(done)
+        return self._outcome(action, done)
 
     def submit(
         self, action: Callee, args: tuple[object, ...], kwargs: dict[str, object]
     ) -> Future[Any]:
         """Return the future of an action, which runs on another thread if it has to."""
 
-        def read(done: Done) -> Any:
+        def read(done: Done | Later) -> Any:
+            if isinstance(done, Later):
+                self.try_later(done)
             return self._outcome(action, done)
 
         entry = self.step(ACTION, action.name, in_line=False)
         if entry is not None:
             return Recorded(self, read, (entry, None))
         future = Submitted(self, read, action, args, kwargs, self.history.ordinal)
-        self.effects.beside(future.work)
+        tried = self.history.tried(self.history.ordinal, ACTION)
+        if tried is None or self.is_due(tried):
+            self.effects.beside(future.work)
         self._flight += (future,)
         return future
 
@@ -143,6 +153,17 @@ class Run(Steps):
         self.stop = Suspended()
         raise self.stop
 
+    def try_later(self, later: Later) -> NoReturn:
+        """End the run until an action is to be tried again."""
+        self.note_later(later)
+        self.stop = Suspended()
+        raise self.stop
+
+    def note_later(self, later: Later) -> None:
+        """Remember that an action is to be tried again; the earliest counts."""
+        if self.later is None or later.due_ms < self.later.due_ms:
+            self.later = later
+
     def continue_as_new(self, payload: object) -> NoReturn:
         """End the run; the execution begins again with this payload."""
         what = f"payload to continue {self.task.workflow} with"
@@ -164,6 +185,8 @@ class Run(Steps):
             self.join()
         if self.stop is not None:
             raise self.stop
+        if self.later is not None:
+            self.try_later(self.later)
         if self.history.durable or self.history.cancel:
             self._come_to("the end of the workflow")
 
@@ -172,8 +195,10 @@ class Run(Steps):
         for future in self._flight:
             if isinstance(self.stop, VOID):
                 future.drop()
-            else:
-                future.settle()
+                continue
+            later = future.settle()
+            if later is not None:
+                self.note_later(later)
         self._flight = ()
 
     def note_failure(
@@ -200,20 +225,24 @@ class Run(Steps):
         if self.history.cancel:
             self.stop = Cancelled()
             raise self.stop
+        if self.history.end is not None:
+            self.stop = Closing()
+            raise self.stop
 
     def _act(
         self, action: Callee, args: tuple[object, ...], kwargs: dict[str, object]
-    ) -> Done:
+    ) -> Done | Later:
         """Run an action in this thread and keep what came of it."""
         try:
             self.history.store(self.effects)
-            if self.history.cancel:
-                self.cancel()
+            if self.limited:
+                self.require_leave()
             done = perform(self, action, args, kwargs, self.history.ordinal)
         except VOID as stop:
             self.halt(stop)
             raise
-        self.history.add(done[0], self.effects)
+        if not isinstance(done, Later):
+            self.history.add(done[0], self.effects)
         return done
 
     def _outcome(self, action: Callee, done: Done) -> Any:

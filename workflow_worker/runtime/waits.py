@@ -149,7 +149,7 @@ def _refuse(run: Run, item: Item, error: InvalidPayload) -> None:
         item.name,
         codec.encode(shown, "fields"),
         consumes=item.name,
-        error=failure.record(error),
+        error=failure.record(error, run.terms.classifier.verdict(error)),
     )
 
 

@@ -3,24 +3,24 @@
 --
 -- KEYS    1 partition prefix
 -- ARGV    1 to 5 see parts/settings.lua  6 most entries  7 whose entries
---         8 '1': starts count as deliveries
---         9 how many of the ids that follow were started; the rest is held, passed over
+--         8 how many of the ids that follow count a delivery: it died of them, or may have;
+--         the rest is held, passed over
 -- Returns as take, and in front of it how many entries were moved
 -- Keeps   what was merely buffered keeps its count and its place; the pair is read from
 --         the pending list in this very call, so an entry claimed meanwhile stays there.
---include keys settings letters retention record timers inbox signals route consumers
+--include keys settings letters retention record timers inbox signals route quarantine consumers
 
 local most, from = tonumber(ARGV[6]), ARGV[7]
-local started, held = {}, {}
-for i = 10, #ARGV do
-  if i < 10 + ARGV[9] then started[ARGV[i]] = true else held[ARGV[i]] = true end
+local counted, held = {}, {}
+for i = 9, #ARGV do
+  if i < 9 + ARGV[8] then counted[ARGV[i]] = true else held[ARGV[i]] = true end
 end
 
 local moved = 0
 for _, pending in ipairs(redis.call('XPENDING', EVENTS, GROUP, '-', '+', 10000, from)) do
   if moved == most then break end
   if not held[pending[1]] then
-    moved = moved + take_over(pending[1], started[pending[1]] and ARGV[8] == '1')
+    moved = moved + take_over(pending[1], counted[pending[1]])
   end
 end
 if from ~= consumer then drop_if_empty(from) end

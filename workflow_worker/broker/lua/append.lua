@@ -9,7 +9,7 @@
 -- Keeps   fenced by the pair, the record's step and the journal's length. Makes the
 --         record of an execution that had none. An item leaves the inbox in the same call
 --         that stores what came of it: a crash consumes no signal twice.
---include keys fence letters record inbox
+--include keys fence letters record inbox journal
 local consumer, entry, id = ARGV[1], ARGV[2], ARGV[4]
 if pending_of(consumer, entry, entry)[entry] ~= tonumber(ARGV[3]) then return 0 end
 local J = P .. 'j:' .. id
@@ -31,8 +31,5 @@ if not record.step then
 elseif not record.version then
   redis.call('HSET', P .. 'x:' .. id, 'version', ARGV[8])
 end
-for i = first, #ARGV, 2 do
-  redis.call('RPUSH', J, ARGV[i])
-  if ARGV[i + 1] ~= '' then pop(id, ARGV[i + 1]) end
-end
+for i = first, #ARGV, 2 do add_entry(id, ARGV[i], ARGV[i + 1]) end
 return record.cancel and 2 or 1

@@ -14,7 +14,8 @@ local now = server_ms()
 --include signals close
 
 local X = P .. 'x:' .. id
-local record = fields_of(id, 'status', 'workflow', 'key', 'due', 'parent', 'mark', 'undo')
+local record = fields_of(id, 'status', 'workflow', 'key', 'due', 'again', 'parent', 'mark',
+  'undo', 'uncounted')
 if not record.status then return '' end
 if is_closed(record.status) then return record.status end
 if record.status == 'running' or record.undo then
@@ -28,6 +29,7 @@ redis.call('HSET', X, 'status', 'cancelled', 'updated', number(now))
 redis.call('HINCRBY', X, 'step', 1)
 move_status(id, record.status, 'cancelled', now)
 count('executions_cancelled', 1)
+if record.uncounted then count('events_succeeded', 1) end
 if record.parent then tell_parent(record, {'status', 'cancelled'}) end
 retire(id, 'cancelled', tonumber(ARGV[2]))
 return 'cancelled'

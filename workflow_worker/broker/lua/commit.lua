@@ -9,7 +9,7 @@
 --         cancel asked for meanwhile made something else of; in order
 -- Keeps   single commit: fenced by the pair, the record's step and the journal's length.
 --         XACK comes first: a server out of memory still lets work leave.
---include keys fence letters retention record timers inbox
+--include keys fence letters retention record timers inbox journal
 local consumer, result_limit = ARGV[1], tonumber(ARGV[4])
 local early_ttl, inbox_limit = tonumber(ARGV[5]), tonumber(ARGV[6])
 local owned = pending_of(consumer, ARGV[2], ARGV[3])
@@ -57,13 +57,13 @@ local function close_refused(d, fields, letter)
   end
   -- One of these may be what is in the way.
   for _, listing in ipairs({EXPIRY, P .. 'by-status:running', P .. 'by-status:waiting',
-                            P .. 'by-status:' .. d.outcome}) do
+                            P .. 'by-status:retrying', P .. 'by-status:' .. d.outcome}) do
     pcall(redis.call, 'ZREM', listing, d.id)
   end
   redis.call('HSET', P .. 'x:' .. d.id, 'status', 'failed', 'dead', letter, 'step', d.step + 1,
     'error_type', d.error_type, 'message', d.message, 'category', d.category)
   move_status(d.id, nil, 'failed', now)
-  local record = fields_of(d.id, 'workflow', 'key', 'due', 'parent', 'mark')
+  local record = fields_of(d.id, 'workflow', 'key', 'due', 'again', 'parent', 'mark')
   pcall(shut, d.id, record, 'failed')
   if record.parent then
     tell_parent(record, {'status', 'failed', 'error_type', d.error_type, 'message', d.message,

@@ -47,8 +47,8 @@ local function shut(id, record, status)
   if redis.call('ZREM', P .. 'open:' .. slot, id) == 1 and early_ttl > 0 then
     redis.call('SET', P .. 'late:' .. slot, id, 'PX', early_ttl)
   end
-  if record.due then cancel_timer('w:' .. id) end
-  redis.call('HDEL', P .. 'x:' .. id, 'wait', 'names', 'due', 'fired')
+  if record.due or record.again then cancel_timer('w:' .. id) end
+  redis.call('HDEL', P .. 'x:' .. id, 'wait', 'names', 'due', 'again', 'retry', 'fired')
   drop_inbox(id, status)
 end
 

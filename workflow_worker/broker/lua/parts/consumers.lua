@@ -1,4 +1,5 @@
--- Moving entries between consumers. Wants: consumer; uses admit_safely.
+-- Moving entries between consumers. Wants: consumer; uses admit_safely and
+-- end_quarantine_of.
 --
 -- Returns 1 if the entry was taken over. An entry deleted under its owner's feet would
 -- stay pending for ever (Redis 6.2 hands it out as nil): it is acknowledged instead.
@@ -19,8 +20,10 @@ local function take_over(entry, counted)
 end
 
 -- DELCONSUMER drops pending entries for good: only with an empty list, in this very call.
+-- Whatever it held the quarantine for is somebody else's now.
 local function drop_if_empty(name)
   if #redis.call('XPENDING', EVENTS, GROUP, '-', '+', 1, name) == 0 then
+    end_quarantine_of(name)
     return redis.call('XGROUP', 'DELCONSUMER', EVENTS, GROUP, name)
   end
 end

@@ -21,3 +21,22 @@ local function bury(entry, fields, letter)
   end
   return redis.call('XADD', DEAD, '*', unpack(prefixed(fields, args)))
 end
+
+-- What a letter says, and the fields of its event, flat; nothing if it is gone.
+local function read_letter(id)
+  local found = redis.call('XRANGE', DEAD, id, id)[1]
+  if not found then return nil end
+  local letter, fields = {}, {}
+  for i = 1, #found[2], 2 do
+    local name, value = found[2][i], found[2][i + 1]
+    if name == 'packed' then
+      fields = cmsgpack.unpack(value)
+    elseif string.sub(name, 1, 2) == 'e:' then
+      fields[#fields + 1] = string.sub(name, 3)
+      fields[#fields + 1] = value
+    else
+      letter[name] = value
+    end
+  end
+  return letter, fields
+end

@@ -3,16 +3,13 @@
 local function bury_failed(d, fields, record)
   return bury(d.entry, fields, {workflow = d.workflow, execution_id = d.id,
     category = d.category, error_type = d.error_type, message = d.message,
+    reason = d.reason, action = d.action, exit = d.exit,
     traceback = d.traceback, attempts = d.attempts, deliveries = d.deliveries,
     first_ms = record.started or number(now), last_ms = number(now)})
 end
 
 local function extend_journal(d)
-  for i, entry in ipairs(d.journal) do
-    redis.call('RPUSH', P .. 'j:' .. d.id, entry)
-    local consumes = d.consumed[i]
-    if consumes and consumes ~= '' then pop(d.id, consumes) end
-  end
+  for i, entry in ipairs(d.journal) do add_entry(d.id, entry, d.consumed[i]) end
 end
 
 local function send_out(d)
@@ -52,6 +49,8 @@ local function start_children(d)
   end
 end
 
+-- Suspended or to be tried again: it goes on when what it waits for is there or over, or
+-- at d.again, whichever comes first.
 local function suspend(d, record)
   local X, due = P .. 'x:' .. d.id, d.due
   if record.wait and tonumber(record.wait) == d.wait then
@@ -64,20 +63,47 @@ local function suspend(d, record)
   if d.signals then open_for_signals(d.id, record.workflow, record.key) end
   local names = ''
   if #d.names > 0 then names = '\0' .. table.concat(d.names, '\0') .. '\0' end
-  redis.call('HSET', X, 'wait', d.wait, 'names', names, 'status', 'waiting')
+  local retrying = d.outcome == 'retrying'
+  local status = retrying and 'retrying' or 'waiting'
+  local args = {'wait', d.wait, 'names', names, 'status', status}
+  local function set(name, value)
+    if value then
+      args[#args + 1] = name
+      args[#args + 1] = value
+    elseif record[name] then
+      redis.call('HDEL', X, name)
+    end
+  end
+  set('due', due and number(due))
+  set('again', d.again and number(d.again))
+  set('retry', retrying and '1')
+  redis.call('HSET', X, unpack(args))
   redis.call('HDEL', X, 'fired')
-  if due then
-    redis.call('HSET', X, 'due', number(due))
-    set_timer('w:' .. d.id, due)
-  elseif record.due then
-    redis.call('HDEL', X, 'due')
+  local first = due
+  if d.again and (not due or d.again < due) then first = d.again end
+  local over = d.again and d.again <= now
+  if first and not over then
+    set_timer('w:' .. d.id, first)
+  elseif record.due or record.again then
     cancel_timer('w:' .. d.id)
   end
-  if has_any(d.id, names) then
+  if over or has_any(d.id, names) then
     resume(d.id, nil, now)
   else
-    move_status(d.id, 'running', 'waiting', now)
+    move_status(d.id, 'running', status, now)
   end
+end
+
+-- The function failed and runs again from the top. Its event counts when that has come to
+-- something.
+local function try_again(d, record)
+  local X = P .. 'x:' .. d.id
+  if d.attempt > 0 then
+    redis.call('HSET', X, 'attempt', d.attempt)
+    count('retries', 1)
+  end
+  if d.counts and not record.uncounted then redis.call('HSET', X, 'uncounted', '1') end
+  suspend(d, record)
 end
 
 local function continue_as_new(d, record)
@@ -86,8 +112,8 @@ local function continue_as_new(d, record)
   redis.call('HINCRBY', X, 'run', 1)
   redis.call('HSET', X, 'e:payload', d.payload, 'base', d.base)
   -- With an empty journal any version can go on: the one that is current then.
-  redis.call('HDEL', X, 'wait', 'names', 'due', 'fired', 'version')
-  if record.due then cancel_timer('w:' .. d.id) end
+  redis.call('HDEL', X, 'wait', 'names', 'due', 'again', 'retry', 'fired', 'version')
+  if record.due or record.again then cancel_timer('w:' .. d.id) end
   -- Nobody has the handles of its children any more.
   if tonumber(redis.call('HGET', I, 'c') or 0) > 0 then
     for _, field in ipairs(redis.call('HKEYS', I)) do
@@ -109,8 +135,13 @@ local function remember(d, record)
   if not record.version then set('version', d.version) end
   for _, name in ipairs({'state', 'data', 'result', 'dead'}) do set(name, d[name]) end
   if d.undo then set('undo', '1') end
+  local failure = {'error_type', 'message', 'category'}
+  if d.error_type then
+    for _, name in ipairs(failure) do set(name, d[name]) end
+  elseif record.error_type then
+    redis.call('HDEL', P .. 'x:' .. d.id, unpack(failure))
+  end
   if d.outcome == 'failed' then
-    for _, name in ipairs({'error_type', 'message', 'category'}) do set(name, d[name]) end
     if d.closing > 0 then
       set('closing', d.closing)
       set('seen', d.seen)
@@ -148,24 +179,26 @@ end
 -- A cancel that came while it ran: with compensations it has to run once more for them.
 local function cancel_instead(d)
   take_back_sending(d)
+  d.result, d.error_type, d.message, d.category = nil, nil, nil, nil
   if d.undo and not d.undone then
     d.outcome = 'running'
   else
     d.outcome, d.keep = 'cancelled', true
-    d.result, d.error_type, d.message, d.category = nil, nil, nil, nil
   end
 end
+
+local GOES_ON = {suspended = true, retrying = true, continued = true}
 
 -- Returns 1, or 2 if a cancel made something else of it.
 local function carry_out(d, fields, record)
   local answer = 1
-  if record.cancel and d.outcome ~= 'cancelled' then
+  if record.cancel and d.outcome ~= 'cancelled' and not d.ending then
     cancel_instead(d)
     answer = 2
   end
   extend_journal(d)
   -- Without journal, result or failure there is nothing to remember but the counters.
-  local kept = d.keep or record.status or d.outcome == 'suspended' or d.outcome == 'continued'
+  local kept = d.keep or record.status or GOES_ON[d.outcome]
   if d.outcome == 'failed' then d.dead = bury_failed(d, fields, record) end
   if not kept then
     count('executions_started', 1)
@@ -179,6 +212,8 @@ local function carry_out(d, fields, record)
   if kept then remember(d, record) end
   if d.outcome == 'suspended' then
     suspend(d, record)
+  elseif d.outcome == 'retrying' then
+    try_again(d, record)
   elseif d.outcome == 'continued' then
     continue_as_new(d, record)
   elseif d.outcome == 'running' then
@@ -187,8 +222,9 @@ local function carry_out(d, fields, record)
     if kept then finish(d, record) end
     count('executions_' .. d.outcome, 1)
   end
-  if d.counts then
+  if d.counts and d.outcome ~= 'retrying' then
     count(d.outcome == 'failed' and 'events_failed' or 'events_succeeded', 1)
+    if record.uncounted then redis.call('HDEL', P .. 'x:' .. d.id, 'uncounted') end
   end
   return answer
 end

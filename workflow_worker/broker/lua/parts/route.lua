@@ -9,6 +9,8 @@ local rows, settled = {}, {}
 local tally = {events_duplicate = 0, events_ignored = 0, events_failed = 0,
                events_succeeded = 0}
 local wanted_by = {}
+-- Whether the entry at hand is an event that was not counted before.
+local uncounted = true
 
 local function add_new(list, workflow, takes)
   for _, known in ipairs(list) do if known[1] == workflow then return end end
@@ -34,7 +36,7 @@ end
 
 local function settle(entry, outcome)
   settled[#settled + 1] = entry
-  if outcome then tally[outcome] = tally[outcome] + 1 end
+  if outcome and uncounted then tally[outcome] = tally[outcome] + 1 end
 end
 
 local function reject(entry, fields, message)
@@ -45,7 +47,7 @@ local function reject(entry, fields, message)
 end
 
 local RECORD = {'status', 'step', 'attempt', 'state', 'version', 'run', 'fired', 'cancel',
-                'base'}
+                'base', 'started', 'retry', 'uncounted'}
 
 -- Adds to a row what is known of the execution.
 local function with_record(row, id, names)
@@ -60,7 +62,7 @@ local function hand_out_wake(entry, deliveries, event)
   if record.status ~= 'running' then return settle(entry) end
   local fields = event_of(record)
   event._keep = record.keep
-  for _, mark in ipairs({'_wake', '_deliveries', '_since', '_keep'}) do
+  for _, mark in ipairs({'_wake', '_deliveries', '_since', '_why', '_exit', '_keep'}) do
     if event[mark] then
       fields[#fields + 1] = mark
       fields[#fields + 1] = event[mark]
@@ -202,10 +204,11 @@ local function signal(entry, fields, event, starts, signals)
 end
 
 local function admit(entry, deliveries, fields, fresh)
+  local event = as_map(fields)
+  uncounted = not event._counted
   if #fields > 1000 then
     return reject(entry, fields, 'more than 500 fields')
   end
-  local event = as_map(fields)
   if event._wake then
     return hand_out_wake(entry, deliveries, event)
   elseif not event.name or event.name == '' then

@@ -4,11 +4,14 @@
 -- 'open:<workflow>:<key>' holds the open executions that take signals, in the order of
 -- their starts; a signal goes to those that had started when it was read.
 
+local function is_full(id)
+  local sizes = redis.call('HMGET', P .. 'in:' .. id, 'n', 'c')
+  return (sizes[1] or 0) - (sizes[2] or 0) >= inbox_limit
+end
+
 -- Puts something into an inbox and wakes who waits for it; false if the inbox is full.
 local function deliver(id, name, fields)
-  local sizes = redis.call('HMGET', P .. 'in:' .. id, 'n', 'c')
-  local signals = (sizes[1] or 0) - (sizes[2] or 0)
-  if not is_result(name) and signals >= inbox_limit then return false end
+  if not is_result(name) and is_full(id) then return false end
   push(id, name, fields)
   local x = fields_of(id, 'status', 'names')
   if x.status == 'waiting' and awaits(x.names, name) then resume(id, x.status, now) end
@@ -39,7 +42,7 @@ local function keep_early(slot, name, entry, fields)
   local expires = number(now + early_ttl)
   if redis.call('ZCARD', P .. 'early:' .. slot) >= inbox_limit then
     bury(entry, fields, {category = 'permanent', error_type = 'InboxFull',
-      message = inbox_limit .. ' signals wait for ' .. slot ..
+      slot = slot, message = inbox_limit .. ' signals wait for ' .. slot ..
       ' to start, INBOX_LIMIT allows no more', attempts = 0, deliveries = 1,
       first_ms = number(now), last_ms = number(now)})
     count('signals_dead', 1)

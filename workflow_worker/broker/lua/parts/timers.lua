@@ -1,6 +1,7 @@
 -- Timers: a sorted set of due times and a hash of what to do then. A member begins with
 -- its kind: 'p:<entry>' is a put-back, it holds its whole entry; 'd:<id>' a delayed event,
--- likewise; 'w:<execution id>' the end of a wait, at most one per execution.
+-- likewise; 'w:<execution id>' the next thing that happens to one that waits or is to be
+-- tried again, at most one per execution.
 -- Whoever sets a timer that becomes the earliest rings the bell, so that an idle worker
 -- wakes, sees it and blocks no longer than until then.
 local function set_timer(member, due, data)
@@ -13,13 +14,15 @@ end
 
 local function cancel_timer(member) redis.call('ZREM', TIMERS, member) end
 
--- The execution may have been woken by something else meanwhile: then it is stale.
+-- What it waits for is over, or a try is due; or it is to run again meanwhile. It may have
+-- been woken by something else: then the timer is stale.
 local function end_wait(id, now)
-  local x = fields_of(id, 'status', 'wait')
-  if x.status == 'waiting' then
+  local x = fields_of(id, 'status', 'wait', 'due')
+  if x.status ~= 'waiting' and x.status ~= 'retrying' then return end
+  if x.status == 'retrying' or (x.due and tonumber(x.due) <= now) then
     redis.call('HSET', P .. 'x:' .. id, 'fired', x.wait)
-    resume(id, x.status, now)
   end
+  resume(id, x.status, now)
 end
 
 local function fire(member, now)

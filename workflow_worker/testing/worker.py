@@ -1,29 +1,9 @@
-"""TestWorker: your workflows in your own test's process, on a real server, no waiting.
-
-The server is real and so are the scripts; what is missing is the service around them:
-no processes, no leases to lose, no waiting. Everything that is due runs inside the call
-that made it due, in this thread, so a breakpoint in a workflow works, and an
-``assert`` after the call sees what came of it::
-
-    from workflow_worker.testing import TestWorker
-
-    def test_an_order_nobody_approves_is_refunded():
-        with TestWorker(app) as worker:
-            order = worker.start("order.placed", {"order_id": "o-1", "cents": 5})
-            assert order.state == "awaiting approval"
-            worker.skip()                         # to the timeout, 24 hours on
-            assert order.result() == "refunded"
-
-Needs a server to start: ``pip install 'workflow-worker[embedded]'``, or one on PATH.
-"""
+"""The worker itself: takes, runs and commits, one thing after the other."""
 
 from __future__ import annotations
 
 import functools
-import random
-import threading
-import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from types import TracebackType
 from typing import Any, Self
@@ -35,21 +15,20 @@ from workflow_worker.broker.commit import Retention, commit
 from workflow_worker.broker.connection import Link
 from workflow_worker.broker.journal import Appended
 from workflow_worker.broker.keys import Partition
-from workflow_worker.client import Client, Execution
+from workflow_worker.client import Client
 from workflow_worker.clock import monotonic
 from workflow_worker.embedded import EmbeddedServer
-from workflow_worker.errors import ExecutionFailed, LeaseLost, WorkflowWorkerError
-from workflow_worker.model import Task, Unsaved
+from workflow_worker.errors import LeaseLost
+from workflow_worker.model import Task
+from workflow_worker.runtime.backoff import Retries
 from workflow_worker.runtime.execute import Runner
 from workflow_worker.runtime.route import table
 from workflow_worker.settings import Settings
+from workflow_worker.testing.effects import RunEffects
+from workflow_worker.testing.started import Started
 
 NAMESPACE = "test"
 MOST_AT_ONCE = 10
-
-
-class Stuck(WorkflowWorkerError):  # noqa: N818 - a state, named for the test's reader
-    """The execution waits for something that nobody sends."""
 
 
 class TestWorker:
@@ -69,7 +48,14 @@ class TestWorker:
 
     def __init__(self, app: App, settings: Settings | None = None) -> None:
         self._settings = settings or Settings()
-        self._runner = Runner(app, max_payload_bytes=self._settings.max_payload_bytes)
+        limits = self._settings
+        self._runner = Runner(
+            app,
+            max_payload_bytes=limits.max_payload_bytes,
+            retries=Retries(
+                limits.max_retries, limits.retry_base_ms, limits.retry_max_ms
+            ),
+        )
         self._routes = table(app)
         self._server = EmbeddedServer()
         self._partition = Partition(NAMESPACE)
@@ -224,7 +210,8 @@ class TestWorker:
             )
         scope = f"{NAMESPACE}:{self._epoch}"
         append = functools.partial(self._append, task)
-        decision = self._runner.run(task, _Hand(scope, self._now_ms, append))
+        effects = RunEffects(scope, self._now_ms, append, self.client.lock)
+        decision = self._runner.run(task, effects)
         settings = self._settings
         retention = Retention(settings.result_ttl_ms, settings.result_limit)
         commit(self._link, self._owner(), [(task, decision)], retention)
@@ -257,135 +244,3 @@ class TestWorker:
 
     def _now_ms(self) -> int:
         return int(self._clock_offset + monotonic() * 1000)
-
-
-class Started:
-    """One execution under test; every property is read anew.
-
-    Attributes:
-        id: the execution's.
-    """
-
-    def __init__(self, worker: TestWorker, execution_id: str) -> None:
-        self._worker = worker
-        self.id = execution_id
-
-    def __repr__(self) -> str:
-        return f"<Started {self.id}>"
-
-    def look(self) -> Execution:
-        """Return everything that is known of it, its history too.
-
-        Raises:
-            ExecutionNotFound: it has not begun, or its time is over.
-        """
-        return self._worker.client.execution(self.id)
-
-    @property
-    def status(self) -> str:
-        """``waiting``, ``completed``, ``failed`` or ``cancelled``."""
-        return self.look().status
-
-    @property
-    def state(self) -> str:
-        """The business state, as of ``ctx.set_state``."""
-        return self.look().state
-
-    @property
-    def waiting_for(self) -> tuple[str, ...]:
-        """Names of the signals it waits for."""
-        return tuple(self.look().waiting_for)
-
-    def result(self) -> Any:
-        """Skip time until it has ended, and return its result.
-
-        Raises:
-            ExecutionFailed: it failed or was cancelled.
-            Stuck: it waits for a signal, and no timer would end that.
-        """
-        while True:
-            seen = self.look()
-            if seen.status == "completed":
-                return seen.result
-            if seen.status in {"failed", "cancelled"}:
-                error: Mapping[str, Any] = seen.error or {}
-                raise ExecutionFailed(
-                    self.id,
-                    seen.status,
-                    error.get("type", ""),
-                    error.get("message", ""),
-                )
-            if not self._worker.skip():
-                raise Stuck(
-                    f"{self.id} waits for {' or '.join(seen.waiting_for) or 'ever'}"
-                )
-
-    def signal(self, name: str, payload: object = None) -> None:
-        """Send it a signal, whatever its key, and run what becomes of that."""
-        self._worker.client.signal(self.id, name, payload)
-        self._worker.run()
-
-    def cancel(self) -> None:
-        """Cancel it, and run its compensations."""
-        self._worker.client.cancel(self.id)
-        self._worker.run()
-
-    def retry(self) -> None:
-        """Make it go on from its journal after it failed or was cancelled."""
-        self._worker.client.retry(self.id)
-        self._worker.run()
-
-
-class _Hand:
-    """The run's ``Effects``; nobody can take its lease.
-
-    Args:
-        scope: what idempotency keys begin with.
-        now_ms: the skipping clock.
-        append: makes entries of this run durable, one call at a time.
-    """
-
-    def __init__(
-        self,
-        scope: str,
-        now_ms: Callable[[], int],
-        append: Callable[[tuple[bytes, ...], int, tuple[str, ...]], bool],
-    ) -> None:
-        self.scope = scope
-        self.now_ms = now_ms
-        self.monotonic = monotonic
-        self._append = append
-        self._appending = threading.Lock()
-        """Guards the link: submitted actions run in threads."""
-
-    def random(self) -> float:
-        return random.random()  # noqa: S311 - no secret
-
-    def uuid(self) -> str:
-        return str(uuid.uuid4())
-
-    def append(
-        self,
-        entries: tuple[bytes, ...],
-        journaled: int,
-        consumed: tuple[str, ...] = (),
-    ) -> bool:
-        with self._appending:
-            return self._append(entries, journaled, consumed)
-
-    def unsaved(self, entries: Unsaved) -> None:
-        """Leave it to the next action or the commit: this process is not killed."""
-
-    def acting(self, action: str) -> None: ...
-
-    def ensure(self) -> None: ...
-
-    def lost(self) -> bool:
-        return False
-
-    def beside(self, work: Callable[[], None]) -> None:
-        threading.Thread(target=work, daemon=True).start()
-
-    def pause(self, seconds: float) -> bool:
-        """Never wait in a thread: suspended, it can be skipped."""
-        return False
