@@ -20,13 +20,16 @@ class Proxy:
         self._sockets: list[socket.socket] = []
         self._flowing = threading.Event()
         self._flowing.set()
+        self._stranded: list[threading.Event] = []
+        self._to_swallow = 0
 
     def __enter__(self) -> Self:
         threading.Thread(target=self._accept, daemon=True).start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._flowing.set()
+        for flowing in (*self._stranded, self._flowing):
+            flowing.set()
         self._listener.close()
         self.cut()
 
@@ -47,6 +50,22 @@ class Proxy:
         """Pass on again, what was held back too."""
         self._flowing.set()
 
+    def strand(self) -> None:
+        """Leave the links now open half open for good; new ones pass on."""
+        self._flowing.clear()
+        self._stranded.append(self._flowing)
+        self._flowing = threading.Event()
+        self._flowing.set()
+
+    def swallow(self, answers: int = 1) -> None:
+        """Break a link instead of passing on the next answer, so many times."""
+        self._to_swallow = answers
+
+    @property
+    def to_swallow(self) -> int:
+        """How many answers are still to be swallowed."""
+        return self._to_swallow
+
     def _accept(self) -> None:
         while True:
             try:
@@ -62,13 +81,26 @@ class Proxy:
                 self._sockets += (near, far)
             for source, sink in ((near, far), (far, near)):
                 threading.Thread(
-                    target=self._pass_on, args=(source, sink), daemon=True
+                    target=self._pass_on,
+                    args=(source, sink),
+                    kwargs={"answers": source is far, "flowing": self._flowing},
+                    daemon=True,
                 ).start()
 
-    def _pass_on(self, source: socket.socket, sink: socket.socket) -> None:
+    def _pass_on(
+        self,
+        source: socket.socket,
+        sink: socket.socket,
+        *,
+        answers: bool,
+        flowing: threading.Event,
+    ) -> None:
         with contextlib.suppress(OSError):
             while data := source.recv(65536):
-                self._flowing.wait()
+                flowing.wait()
+                if answers and self._to_swallow:
+                    self._to_swallow -= 1
+                    break
                 sink.sendall(data)
         for one in (source, sink):
             with contextlib.suppress(OSError):

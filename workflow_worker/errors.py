@@ -40,6 +40,7 @@
 from __future__ import annotations
 
 import enum
+from datetime import timedelta
 
 
 class ErrorCategory(enum.StrEnum):
@@ -191,10 +192,13 @@ class RecoverableError(Exception):
 
     Args:
         message: what went wrong.
-        retry_after: seconds to wait at least, where the other side said so.
+        retry_after: seconds or timedelta to wait at least, where the other side said
+            so.
     """
 
-    def __init__(self, message: str = "", *, retry_after: float | None = None) -> None:
+    def __init__(
+        self, message: str = "", *, retry_after: float | timedelta | None = None
+    ) -> None:
         super().__init__(message)
         self.retry_after = retry_after
 
@@ -228,7 +232,15 @@ class Cancelled(ControlFlow):
 
 
 class Expired(ControlFlow):
-    """The time of the execution is over; nothing new is to begin."""
+    """The time of the execution is over; nothing new is to begin.
+
+    Attributes:
+        ordinal: of the step that it came before, or that it was too short for.
+    """
+
+    def __init__(self, ordinal: int) -> None:
+        super().__init__()
+        self.ordinal = ordinal
 
 
 class Closing(ControlFlow):

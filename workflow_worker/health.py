@@ -123,6 +123,13 @@ def _redis_down(look: _Look) -> str:
     return f"Redis does not answer for {away:.0f} s" if away > REDIS_BLIP else ""
 
 
+def _flooded(look: _Look) -> str:
+    workflow = look.view.flooded
+    if not workflow:
+        return ""
+    return f"most events of {workflow} fail: their retries are held back"
+
+
 def _restarted(look: _Look) -> str:
     view = look.view
     if view.pid and view.restarted_at and look.now - view.restarted_at < RESTART_SHOWS:
@@ -146,6 +153,7 @@ WORKER_RULES: tuple[tuple[Status, Rule], ...] = (
     (Status.UNHEALTHY, _not_started),
     (Status.UNHEALTHY, _hung),
     (Status.DEGRADED, _redis_down),
+    (Status.DEGRADED, _flooded),
     (Status.DEGRADED, _restarted),
     (Status.DEGRADED, _starting),
     (Status.DEGRADED, _draining),

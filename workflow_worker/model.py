@@ -183,7 +183,8 @@ class Record(msgspec.Struct, frozen=True):
         fired: ordinal of the wait whose time is over; 0 for none.
         cancel: an operator asked for its end.
         base: encoded JSON of what a continued execution brought along.
-        started_ms: when its record was made, by the server's clock.
+        started_ms: when its record was made, or an operator's retry opened it again, by
+            the server's clock.
         retry: this run is the next try of something that failed.
     """
 

@@ -14,7 +14,8 @@ def write(slot: Slot) -> None:
     for number in range(1, ROUNDS + 1):
         name = str(number).encode()
         sum(range(200))  # events are not back to back: readers get a look in
-        lane.start(number, number, number, name, name)
+        lane.start(number, number, number, name, name, float(number))
+        lane.acting(name, number, float(number))
 
 
 def test_a_reader_never_sees_half_an_event() -> None:
@@ -36,6 +37,8 @@ def test_a_reader_never_sees_half_an_event() -> None:
             last = view.deliveries
             assert view.entry == f"{last}-{last}"
             assert view.workflow == view.execution_id == str(last)
+            assert view.deadline == float(last)
+            assert (view.action, view.ordinal) in ((str(last), last), ("", 0))
     assert os.waitpid(pid, 0)[1] == 0
     assert seen > 1
 

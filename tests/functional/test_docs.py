@@ -16,7 +16,9 @@ def blocks(page: Path) -> list[str]:
     return [dedent(found) for found in BLOCK.findall(page.read_text("utf-8") + "\n")]
 
 
-@pytest.mark.parametrize("name", ["tutorial.rst", "determinism.rst", "testing.rst"])
+@pytest.mark.parametrize(
+    "name", ["tutorial.rst", "determinism.rst", "testing.rst", "errors.rst"]
+)
 def test_every_python_block_of_a_page_runs(name: str) -> None:
     page = DOCS / name
     code = blocks(page)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 
 from workflow_worker.board import Board, Counters, Slot, State
@@ -76,6 +78,101 @@ def test_the_next_event_does_not_show_the_last_action(board: Board) -> None:
     assert board.slots[0].view().lanes[0].action == ""
 
 
+def test_a_lane_shows_which_action_and_until_when(board: Board) -> None:
+    slot = tenant(board.slots[1])
+    lane = slot.lane(1)
+    lane.start(1, 0, 1, b"w", b"x", 50.0)
+    (view,) = slot.view().lanes
+    assert (view.ordinal, view.deadline) == (0, 50.0)
+    lane.acting(b"charge", 7, 20.0)
+    (view,) = slot.view().lanes
+    assert (view.action, view.ordinal, view.deadline) == ("charge", 7, 20.0)
+    assert (view.workflow, view.execution_id) == ("w", "x")
+    lane.extend(30.0)
+    (view,) = slot.view().lanes
+    assert (view.action, view.ordinal, view.deadline) == ("charge", 7, 30.0)
+
+
+def test_the_next_event_has_neither_ordinal_nor_deadline_of_the_last(
+    board: Board,
+) -> None:
+    lane = tenant(board.slots[0]).lane(0)
+    lane.start(1, 0, 1, b"w", b"x", 50.0)
+    lane.acting(b"charge", 7, 20.0)
+    lane.start(2, 0, 1, b"w", b"y")
+    (view,) = board.slots[0].view().lanes
+    assert (view.ordinal, view.deadline) == (0, 0.0)
+    assert board.slots[0].deadlines() == []
+
+
+def test_only_what_is_past_its_deadline_is_overdue(board: Board) -> None:
+    slot = tenant(board.slots[0])
+    for number, deadline in enumerate((10.0, 0.0, 30.0)):
+        slot.lane(number).start(number, 0, 1, b"w", b"x", deadline)
+    assert slot.deadlines() == [10.0, 30.0]
+    assert slot.overdue(9.9) == ()
+    assert [lane.entry for lane in slot.overdue(10.0)] == ["0-0"]
+    assert [lane.entry for lane in slot.overdue(math.inf)] == ["0-0", "2-0"]
+
+
+def test_a_cleared_lane_is_never_overdue(board: Board) -> None:
+    slot = tenant(board.slots[0])
+    slot.lane(0).start(1, 0, 1, b"w", b"x", 10.0)
+    slot.lane(0).clear()
+    slot.lane(0).extend(5.0)
+    assert slot.deadlines() == []
+    assert slot.overdue(math.inf) == ()
+
+
+def test_a_lane_being_written_is_not_overdue(board: Board) -> None:
+    slot = tenant(board.slots[0])
+    torn = slot.lane(0)
+    torn.start(1, 0, 1, b"w", b"x", 10.0)
+    slot.lane(1).start(2, 0, 1, b"w", b"y", 10.0)
+    torn._ints[torn._word] += 1
+    assert [lane.entry for lane in slot.overdue(11.0)] == ["2-0"]
+    torn._ints[torn._word] += 1
+    assert [lane.entry for lane in slot.overdue(11.0)] == ["1-0", "2-0"]
+
+
+def test_the_dead_s_deadlines_are_not_their_successor_s(board: Board) -> None:
+    slot = tenant(board.slots[0])
+    slot.lane(0).start(1, 0, 1, b"w", b"x", 10.0)
+    slot.vacated(-9)
+    slot.hand_over(restarted=True)
+    slot.inhabited(42)
+    assert slot.deadlines() == []
+    assert slot.overdue(math.inf) == ()
+
+
+def test_an_event_and_the_action_beside_it_are_one_active_event(board: Board) -> None:
+    slot = tenant(board.slots[0])
+    slot.lane(0).start(1, 0, 1, b"w", b"x")
+    slot.lane(1).start(2, 0, 1, b"w", b"y")
+    slot.lane(2).start(1, 0, 1, b"w", b"x")
+    view = slot.view()
+    assert len(view.lanes) == 3
+    assert view.active == 2
+
+
+def test_a_flooded_workflow_shows_until_it_is_over(board: Board) -> None:
+    slot = tenant(board.slots[0])
+    slot.flooded("fulfil-orders")
+    slot.flooded("bill")
+    assert slot.view().flooded == "bill"
+    slot.flooded("")
+    assert slot.view().flooded == ""
+
+
+def test_a_flood_ends_with_its_worker(board: Board) -> None:
+    slot = tenant(board.slots[0])
+    slot.flooded("bill")
+    slot.vacated(-9)
+    assert slot.view().flooded == ""
+    tenant(slot, pid=42)
+    assert slot.view().flooded == ""
+
+
 def test_a_shorter_name_leaves_nothing_of_a_longer_one(board: Board) -> None:
     lane = tenant(board.slots[0]).lane(0)
     lane.start(1, 0, 1, b"a-long-workflow", b"0-1-0.a-long-workflow")
@@ -101,11 +198,14 @@ def test_what_just_fits_is_not_marked_as_cut(board: Board) -> None:
 
 def test_a_long_name_does_not_spill_into_the_neighbour(board: Board) -> None:
     slot = tenant(board.slots[0], consumer="c" * 500)
+    slot.flooded("f" * 500)
     slot.lane(1).start(7, 0, 1, b"w", b"neighbour")
     slot.lane(0).start(1, 0, 1, b"w" * 500, b"x" * 500)
-    slot.lane(0).acting(b"a" * 500)
+    slot.lane(0).acting(b"a" * 500, 3, 9.0)
     view = slot.view()
     assert view.consumer == "c" * 128
+    assert view.flooded == "f" * 64
+    assert (view.lanes[0].ordinal, view.lanes[0].workflow) == (3, "w" * 64 + "…")
     assert view.lanes[1].execution_id == "neighbour"
     assert view.lanes[0].execution_id.startswith("xxx")
 

@@ -5,52 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import msgspec
-
-from tests.unit.memory import Memory, Shop, completed, entries_of, run, signal, task
+from tests.unit.memory import Memory, Shop, completed, entries_of, run
+from tests.unit.undoing import Undoing, rerun_later, undone
 from workflow_worker import (
     ActionFailed,
-    App,
     Context,
     PermanentError,
     RecoverableError,
     TransientError,
 )
-from workflow_worker.model import Decision, Outcome, Overdue
-from workflow_worker.runtime.execute import Runner
-from workflow_worker.runtime.journal import Entry
-
-LATER_MS = 60_000
-
-
-def rerun_later(app: App, effects: Memory, decision: Decision, **of: Any) -> Decision:
-    """Run it again when what it waits for is due; ``effects`` go on with it."""
-    effects.journal += decision.entries
-    effects.skipped_ms += LATER_MS
-    return run(app, journal=effects.journal, effects=effects, **{"attempt": 1, **of})
-
-
-def undone(effects: Memory, decision: Decision) -> list[Entry]:
-    found = entries_of(effects, decision)
-    return [entry for entry in found if entry.kind == "undo"]
-
-
-class Undoing(Shop):
-    """A shop whose compensation ``undo`` fails as often as it is told to."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.failing: list[BaseException] = []
-
-        @self.app.action
-        def undo(value: object) -> object:
-            self.ran.append(f"undo {value}")
-            if self.failing:
-                raise self.failing.pop(0)
-            return value
-
-        self.undo = undo
-
+from workflow_worker.model import Outcome
 
 # --- errors of the workflow's own code
 
@@ -283,132 +247,27 @@ def test_a_cancelled_execution_is_undone_with_retries_too() -> None:
     assert shop.ran == ["undo 1", "undo 1"]
 
 
-# --- the time of a workflow
-
-
-def test_a_wait_ends_with_the_time_of_the_workflow() -> None:
-    shop, effects = Undoing(), Memory()
+def test_a_compensation_that_waits_for_a_try_is_found_again() -> None:
+    """Also where what was asked for before it was only buffered."""
+    shop = Undoing()
+    shop.failing = [RecoverableError("busy")]
 
     def flow(ctx: Context) -> None:
+        shop.act(0)
+        ctx.emit("n", {})
+        ctx.compensate(shop.undo, "a")
         shop.act(1)
-        ctx.compensate(shop.undo, 1)
-        ctx.wait_for("go", timeout=3600)
 
-    app = shop.flow(flow, signals="go", timeout=30)
+    class Cancelling(Memory):
+        def append(self, *args: Any) -> bool:
+            return super().append(*args) or True
+
+    app, effects = shop.flow(flow), Cancelling()
     first = run(app, effects=effects)
-    assert first.outcome is Outcome.SUSPENDED
-    assert first.wait is not None
-    assert first.wait.delay_ms == 3_600_000
-    assert first.wait.again_ms is not None
-    assert 29_000 < first.wait.again_ms - 1_700_000_000_000 <= 30_100
+    assert (first.outcome, first.ending) == (Outcome.RETRYING, True)
 
-    started_ms = 1_700_000_000_000
-    last = rerun_later(app, effects, first, started_ms=started_ms)
-    assert last.outcome is Outcome.FAILED
-    assert last.failure is not None
-    assert last.failure.error_type == "workflow_worker.errors.WorkflowTimeout"
-    assert last.failure.message == "workflow flow took longer than its timeout of 30 s"
-    assert last.failure.category == "permanent"
-    assert shop.ran == [1, "undo 1"]
+    last = rerun_later(app, effects, first, cancel=True)
 
-
-def test_nothing_new_begins_after_the_time_of_the_workflow() -> None:
-    shop, effects = Shop(), Memory()
-
-    def flow(ctx: Context) -> None:
-        shop.act(1)
-        effects.skipped_ms += LATER_MS
-        shop.act(2)
-
-    last = run(shop.flow(flow, timeout=30), effects=effects)
-
-    assert last.outcome is Outcome.FAILED
-    assert shop.ran == [1]
-
-
-def test_a_function_that_has_come_to_its_end_completes_whatever_the_time() -> None:
-    shop, effects = Shop(), Memory()
-
-    def flow(ctx: Context) -> str:
-        effects.skipped_ms += LATER_MS
-        return "done"
-
-    assert completed(run(shop.flow(flow, timeout=30), effects=effects)) == b'"done"'
-
-
-def test_an_action_may_take_no_longer_than_its_workflow_has_left() -> None:
-    app, effects = App("shop"), Memory()
-
-    @app.action(timeout=50)
-    def act() -> None: ...
-
-    app.workflow(on="a", name="flow", timeout=30)(lambda ctx: act())
-    run(app, effects=effects)
-
-    (limit,) = [float(s.split()[1]) for s in effects.seen if s.startswith("limit")]
-    assert 29 < limit <= 30
-
-
-def test_an_action_is_not_tried_again_after_the_time_of_the_workflow() -> None:
-    shop = Shop()
-
-    def flow(ctx: Context) -> str:
-        try:
-            shop.act(RecoverableError("busy", retry_after=60))
-        except ActionFailed as failed:
-            return f"gave up after {failed.attempts}"
-        return "fine"
-
-    decision = run(shop.flow(flow, timeout=30))
-
-    assert completed(decision) == b'"gave up after 1"'
-
-
-def test_a_signal_that_came_too_late_is_not_consumed() -> None:
-    shop, effects = Shop(), Memory()
-
-    def flow(ctx: Context) -> None:
-        ctx.wait_for("go")
-
-    app = shop.flow(flow, signals="go", timeout=30)
-    first = run(app, effects=effects)
-    last = rerun_later(
-        app, effects, first, inbox=(signal(1, "go"),), started_ms=1_700_000_000_000
-    )
-
-    assert last.outcome is Outcome.FAILED
-    assert last.consumed == ()
-
-
-# --- own code that had to be killed
-
-
-def killed(app: App, **record: Any) -> Decision:
-    hung = msgspec.structs.replace(task(**record), overdue=Overdue("1-0"))
-    effects = Memory()
-    effects.skipped_ms = LATER_MS
-    return Runner(app, max_payload_bytes=1000).run(hung, effects)
-
-
-def test_own_code_that_had_to_be_killed_is_tried_again_but_not_for_ever() -> None:
-    ran = []
-    app = Shop().flow(lambda ctx: ran.append(1), max_retries=1)
-
-    first = killed(app, attempt=1)
-    assert first.outcome is Outcome.RETRYING
-    assert first.attempt == 2
-    last = killed(app, attempt=2)
-    assert last.outcome is Outcome.FAILED
-    assert last.failure is not None
-    assert last.failure.error_type == "workflow_worker.errors.EventTimeout"
-    assert ran == [], "it would hang again"
-
-
-def test_own_code_killed_at_the_end_of_its_workflows_time_is_not() -> None:
-    app = Shop().flow(lambda ctx: None, timeout=30)
-
-    last = killed(app, started_ms=1_700_000_000_000)
-
-    assert last.outcome is Outcome.FAILED
-    assert last.failure is not None
-    assert last.failure.error_type == "workflow_worker.errors.WorkflowTimeout"
+    assert last.outcome is Outcome.CANCELLED
+    assert shop.ran == [0, "undo a", "undo a"]
+    assert [(e.ordinal, e.attempt) for e in undone(effects, last)] == [(3, 2)]

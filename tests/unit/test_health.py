@@ -87,6 +87,11 @@ def test_a_ready_worker_that_beats_is_healthy() -> None:
             Status.DEGRADED,
             "Redis does not answer for 10 s",
         ),
+        (
+            {"flooded": "bill"},
+            Status.DEGRADED,
+            "most events of bill fail: their retries are held back",
+        ),
         ({"restarted_at": 991.0}, Status.DEGRADED, "restarted 9 s ago"),
         (
             {"state": State.STARTING, "forked_at": 971.0},

@@ -23,7 +23,8 @@ class RetryPolicy:
         max_retries: tries after the first one; 0 for none. ``MAX_RETRIES``.
         base: seconds or timedelta: upper bound of the first delay, doubled with every
             further one. ``RETRY_BASE_MS``.
-        maximum: seconds or timedelta: no delay is longer. ``RETRY_MAX_MS``.
+        maximum: seconds or timedelta: no delay is longer. ``RETRY_MAX_MS``, or ``base``
+            where that is longer.
         jitter: a delay is drawn from 0 to its bound; False for the bound itself.
         retry_on: exception classes to retry, though they be permanent otherwise.
         give_up_on: exception classes not to retry, whatever they are otherwise. Of two

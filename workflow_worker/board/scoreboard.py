@@ -3,7 +3,7 @@
 Owns the layout, and who may write what: **every word has one writer**. A slot has two
 halves. The master's half says who lives there and how often tenants died. The tenant's
 half is written by the one worker that lives there: state, heartbeat, counters, and a
-lane per pool thread that says what runs. Everybody may read everything. Counters are
+lane per thread that says what runs. Everybody may read everything. Counters are
 never reset, so they survive a worker.
 
 Scalars are aligned 8-byte words, stored and loaded whole. What spans words that must

@@ -9,16 +9,24 @@ from __future__ import annotations
 
 import enum
 
-from workflow_worker.board.lane import LANE_WORDS, WORD, Lane, text
+from workflow_worker.board.lane import (
+    DEADLINE,
+    LANE_WORDS,
+    SINCE,
+    WORD,
+    Lane,
+    text,
+)
 from workflow_worker.board.views import COUNTERS, Counters, LaneView, SlotView, State
 from workflow_worker.clock import monotonic, wall_ms
 
-_SLOT_WORDS = 64
+_SLOT_WORDS = 72
 _CONSUMER_BYTES = 128
+_FLOODED_BYTES = 64
 
 
 class _Word(enum.IntEnum):
-    """Words of a slot: the master's, the tenant's, the counters, the consumer."""
+    """Words of a slot: the master's, the tenant's, the counters, texts."""
 
     GENERATION = 0
     PID = 1
@@ -37,6 +45,7 @@ class _Word(enum.IntEnum):
     LANES = 22
     COUNTERS = 32
     CONSUMER = 40
+    FLOODED = 56
 
 
 def slot_words(lanes: int) -> int:
@@ -96,10 +105,11 @@ class Slot:
             consumer: name in the stream's group; at most 128 octets are kept.
         """
         ints, floats = self._ints, self._floats
-        for lane in range(ints[_Word.LANES]):
-            self.lane(lane).clear()
+        for number in range(ints[_Word.LANES]):
+            self._lane(number).clear()
         ints[_Word.LANES] = 0
         self.renamed(consumer)
+        self.flooded("")
         ints[_Word.STARTED_MS] = wall_ms()
         ints[_Word.STATE] = State.STARTING
         floats[_Word.READY_AT] = floats[_Word.REDIS_DOWN_SINCE] = 0.0
@@ -109,9 +119,15 @@ class Slot:
 
     def renamed(self, consumer: str) -> None:
         """Say which name is used in the stream's group from now on."""
-        name = consumer.encode()[:_CONSUMER_BYTES].ljust(_CONSUMER_BYTES, b"\0")
-        at = _Word.CONSUMER * WORD
-        self._memory[at : at + _CONSUMER_BYTES] = name
+        self._write(_Word.CONSUMER, consumer, _CONSUMER_BYTES)
+
+    def flooded(self, workflow: str) -> None:
+        """Say of which workflow most runs fail, so its retries are held back.
+
+        Args:
+            workflow: its name; at most 64 octets are kept. Empty: of none.
+        """
+        self._write(_Word.FLOODED, workflow, _FLOODED_BYTES)
 
     def ready(self) -> None:
         """Say that events can be taken now."""
@@ -158,7 +174,7 @@ class Slot:
         ints[at + 7] += leases_lost
 
     def lane(self, number: int) -> Lane:
-        """Return the lane of one pool thread, for the tenant to write.
+        """Return the lane of one thread, for the tenant to write.
 
         Raises:
             IndexError: the board was made with fewer lanes.
@@ -168,7 +184,7 @@ class Slot:
             raise IndexError(msg)
         if number >= self._ints[_Word.LANES]:
             self._ints[_Word.LANES] = number + 1
-        return Lane(self._memory, _SLOT_WORDS + number * LANE_WORDS)
+        return self._lane(number)
 
     @property
     def taken(self) -> bool:
@@ -180,10 +196,32 @@ class Slot:
         at = int(_Word.COUNTERS)
         return tuple(self._ints[at : at + len(COUNTERS)])
 
+    def deadlines(self) -> list[float]:
+        """Return when what runs here is overdue, in monotonic seconds (master).
+
+        Cheap enough for every round of the master, as it looks at nothing else.
+        """
+        if not self._begun:
+            return []
+        end = _SLOT_WORDS + self._ints[_Word.LANES] * LANE_WORDS
+        sinces = self._floats[_SLOT_WORDS + SINCE : end : LANE_WORDS].tolist()
+        deadlines = self._floats[_SLOT_WORDS + DEADLINE : end : LANE_WORDS].tolist()
+        rows = zip(sinces, deadlines, strict=True)
+        return [deadline for since, deadline in rows if since and deadline]
+
+    def overdue(self, now: float) -> tuple[LaneView, ...]:
+        """Return the lanes whose deadline is over (master).
+
+        One that is being written belongs to a thread that goes on, so it is left out.
+        """
+        lanes = range(self._ints[_Word.LANES]) if self._begun else ()
+        views = (self._lane(number).glance(number) for number in lanes)
+        return tuple(view for view in views if view and 0 < view.deadline <= now)
+
     def view(self) -> SlotView:
         """Read everything; a process that has not begun yet shows as starting."""
         ints, floats = self._ints, self._floats
-        begun = ints[_Word.TENANT_GENERATION] == ints[_Word.GENERATION]
+        begun = self._begun
         pid, forked_at = ints[_Word.PID], floats[_Word.FORKED_AT]
         alive = begun and pid != 0
         return SlotView(
@@ -198,24 +236,37 @@ class Slot:
             heartbeat=floats[_Word.HEARTBEAT] if begun else forked_at,
             started_ms=ints[_Word.STARTED_MS] if begun else 0,
             redis_down_since=floats[_Word.REDIS_DOWN_SINCE] if alive else 0.0,
-            consumer=self._consumer() if begun else "",
+            consumer=self._text(_Word.CONSUMER, _CONSUMER_BYTES) if begun else "",
             streak=ints[_Word.STREAK],
             retry_at=floats[_Word.RETRY_AT],
             exit_status=ints[_Word.EXIT_STATUS],
             counters=Counters(*self.counts()),
             lanes=self._busy() if alive else (),
+            flooded=self._text(_Word.FLOODED, _FLOODED_BYTES) if alive else "",
         )
+
+    @property
+    def _begun(self) -> bool:
+        """Whether what stands in the tenant's half is that of the latest process."""
+        return self._ints[_Word.TENANT_GENERATION] == self._ints[_Word.GENERATION]
 
     def _state(self, pid: int, *, begun: bool) -> State:
         if not pid:
             return State.FREE
         return State(self._ints[_Word.STATE]) if begun else State.STARTING
 
-    def _consumer(self) -> str:
-        at = _Word.CONSUMER * WORD
-        return text(bytes(self._memory[at : at + _CONSUMER_BYTES]), _CONSUMER_BYTES)
+    def _write(self, word: int, name: str, octets: int) -> None:
+        at = word * WORD
+        self._memory[at : at + octets] = name.encode()[:octets].ljust(octets, b"\0")
+
+    def _text(self, word: int, octets: int) -> str:
+        at = word * WORD
+        return text(bytes(self._memory[at : at + octets]), octets)
+
+    def _lane(self, number: int) -> Lane:
+        return Lane(self._memory, _SLOT_WORDS + number * LANE_WORDS)
 
     def _busy(self) -> tuple[LaneView, ...]:
         lanes = range(self._ints[_Word.LANES])
-        views = (self.lane(number).view(number) for number in lanes)
+        views = (self._lane(number).view(number) for number in lanes)
         return tuple(view for view in views if view)

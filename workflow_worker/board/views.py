@@ -50,6 +50,10 @@ class LaneView:
     action: str
     """Empty between actions."""
     execution_id: str
+    ordinal: int = 0
+    """The action's place in program order; 0 between actions."""
+    deadline: float = 0.0
+    """Monotonic seconds when the master is to kill the worker for it; 0 for never."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +78,8 @@ class SlotView:
         retry_at: when the next one is started; 0 if none waits, inf for a person.
         exit_status: how the last one ended; minus the signal if one killed it.
         counters: what all tenants so far did.
-        lanes: the busy threads.
+        lanes: the busy threads; a run and an action it submitted have one each.
+        flooded: a workflow of which most runs fail, so its retries are held back.
     """
 
     index: int
@@ -94,11 +99,12 @@ class SlotView:
     exit_status: int
     counters: Counters
     lanes: tuple[LaneView, ...]
+    flooded: str = ""
 
     @property
     def active(self) -> int:
         """How many events run in it now."""
-        return len(self.lanes)
+        return len({lane.entry for lane in self.lanes})
 
 
 @dataclass(frozen=True, slots=True)

@@ -279,7 +279,7 @@ def _mark(marks: dict[bytes, bytes], name: bytes) -> str:
 
 def _record(values: list[bytes | None]) -> Record:
     status, step, attempt, state, version, run, fired, cancel, base = values[:9]
-    started, retry = values[9:_UNCOUNTED]
+    started, retry, _, resumed = values[9:]
     return Record(
         step=int(step or 0),
         status=(status or b"").decode(),
@@ -290,7 +290,7 @@ def _record(values: list[bytes | None]) -> Record:
         fired=int(fired or 0),
         cancel=cancel is not None,
         base=base or b"",
-        started_ms=int(started or 0),
+        started_ms=int(resumed or started or 0),
         retry=retry is not None,
     )
 

@@ -33,6 +33,9 @@ key                         type     holds, and how long
                                      expires after ``DEDUP_TTL_MS``
 ``{wf:0}:quarantine``       string   whose suspect may run now: a consumer; LEASE_MS,
                                      renewed while it runs
+``{wf:0}:lock:<name>``      string   who holds the user's lock, and its token; expires
+                                     after the lock's ttl, renewed while it is held
+``{wf:0}:fence``            string   the last token of any lock
 ``{wf:0}:dead``             stream   dead letters; leave only by a person's hand
 ``{wf:0}:stats``            hash     counters, changed only inside scripts, hence exact
 ``{wf:0}:routes``           hash     what the fleet wants: ``@digest`` per distinct App;

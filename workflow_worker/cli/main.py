@@ -25,6 +25,7 @@ COMMANDS = {
     "demo": "show an order workflow end to end, and check every number",
     "publish": "publish events",
     "executions": "list and show what runs or ran; signal, cancel or retry it",
+    "dlq": "list and show dead letters; retry or purge them",
     "health": "ask a running service how it is",
     "config": "show each setting and where it came from",
 }
@@ -87,6 +88,7 @@ EXAMPLES = examples(
     "wfworker start --app orders:app --workers 4  run the service",
     "wfworker publish order.placed '{}' --key o-1",
     "wfworker executions list --status failed",
+    "wfworker dlq retry --workflow fulfil",
     "wfworker health",
 )
 

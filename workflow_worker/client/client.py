@@ -15,11 +15,12 @@ from workflow_worker.broker import publish as publishing
 from workflow_worker.broker.connection import Link
 from workflow_worker.broker.executions import Execution
 from workflow_worker.broker.keys import Partition
-from workflow_worker.broker.queries import DeadLetter
+from workflow_worker.broker.links import Links
 from workflow_worker.client import times, waiting
-from workflow_worker.client.links import Links
+from workflow_worker.client.letters import Letters
 from workflow_worker.client.messages import Draft, address
 from workflow_worker.errors import OutcomeUnknown, Unavailable
+from workflow_worker.locks import Lock, Locks
 from workflow_worker.settings import Settings, load
 
 T = TypeVar("T")
@@ -27,7 +28,7 @@ Duration = float | timedelta
 """Seconds or a timedelta."""
 
 
-class Client:
+class Client(Letters):
     """Publishes events, and reads and steers what became of them.
 
     Thread-safe, lazy, safe over fork, a context manager. Where a method waits for
@@ -51,7 +52,9 @@ class Client:
     ) -> None:
         self._settings = _settings(redis_url, namespace)
         self._partition = Partition(self._settings.workflow_namespace)
-        self._links = Links(self._settings.redis_url, timeout)
+        url = self._settings.redis_url
+        self._links = Links(url, timeout)
+        self._locks = Locks(url, self._partition, timeout=timeout, outlast=False)
 
     # --- events -------------------------------------------------------------------
 
@@ -307,6 +310,27 @@ class Client:
             )
         )
 
+    # --- locks --------------------------------------------------------------------
+
+    def lock(self, name: str, ttl: Duration = 30, wait: Duration = 10) -> Lock:
+        """Return a distributed lock, taken where a ``with`` block begins.
+
+        One holder at a time, over all processes with this Redis and namespace. Its
+        ``.token`` is for what it protects: see :class:`~workflow_worker.locks.Lock`.
+
+        Args:
+            name: of the lock; whoever names it the same excludes each other.
+            ttl: seconds or timedelta after which it is free if its holder is silent;
+                it is renewed in the background while it is held.
+            wait: seconds or timedelta to wait for it at most; 0 is one try.
+
+        Raises:
+            ValueError: one of them can't be used.
+            LockNotAcquired, Unavailable, Rejected: where the block begins.
+            LockLost: where the token is read, or the block ends.
+        """
+        return self._locks.lock(name, ttl, wait)
+
     # --- the whole ----------------------------------------------------------------
 
     def stats(self) -> dict[str, int]:
@@ -317,17 +341,6 @@ class Client:
         """Return how many events are in the stream, and how many of them run."""
         return self._call(lambda link: queries.backlog(link, self._partition))
 
-    def dead_letters(self, limit: int = 1000, after: str = "-") -> list[DeadLetter]:
-        """Return dead letters, oldest first.
-
-        Args:
-            limit: most letters returned.
-            after: id of the last letter already seen.
-        """
-        return self._call(
-            lambda link: queries.dead_letters(link, self._partition, limit, after)
-        )
-
     def skip_clock(self, ahead_ms: int) -> None:
         """Have the scripts' clock run ahead of the server's; for a TestWorker."""
         self._partition = replace(self._partition, ahead_ms=ahead_ms)
@@ -335,6 +348,7 @@ class Client:
     def close(self) -> None:
         """Close the connections; a later call opens new ones."""
         self._links.close()
+        self._locks.close()
 
     def __enter__(self) -> Self:
         return self

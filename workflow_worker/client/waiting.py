@@ -12,8 +12,8 @@ from workflow_worker.broker import control, queued
 from workflow_worker.broker.connection import Link
 from workflow_worker.broker.executions import CLOSED, Execution, executions
 from workflow_worker.broker.keys import Partition
+from workflow_worker.broker.links import Links
 from workflow_worker.broker.queued import Wanted
-from workflow_worker.client.links import Links
 from workflow_worker.clock import monotonic, sleep
 from workflow_worker.errors import ExecutionNotFound, Unavailable
 

@@ -38,14 +38,21 @@ class Retries:
 
 
 def limits(policy: RetryPolicy | None, otherwise: Retries) -> Retries:
-    """Return what a policy says, and the rest as it is otherwise."""
+    """Return what a policy says, and the rest as it is otherwise.
+
+    A base that is longer than the longest delay otherwise is the longest then.
+    """
     if policy is None:
         return otherwise
     most = policy.max_retries
+    base_ms = _ms(policy.base, otherwise.base_ms)
+    longest_ms = otherwise.maximum_ms
+    if policy.base is not None:
+        longest_ms = max(longest_ms, base_ms)
     return Retries(
         otherwise.max_retries if most is None else most,
-        _ms(policy.base, otherwise.base_ms),
-        _ms(policy.maximum, otherwise.maximum_ms),
+        base_ms,
+        _ms(policy.maximum, longest_ms),
         policy.jitter,
     )
 

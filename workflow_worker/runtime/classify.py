@@ -7,7 +7,7 @@ whatever the exception's attributes do, and never import a library for its error
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from datetime import UTC
+from datetime import UTC, timedelta
 from email.utils import parsedate_to_datetime
 from types import MappingProxyType
 from typing import Any
@@ -30,6 +30,7 @@ from workflow_worker.runtime.error_rules import (
     HTTP_RECOVERABLE,
     MYSQL,
     SQLITE,
+    SQLSTATE_UNSAID,
     SQLSTATES,
 )
 
@@ -63,10 +64,11 @@ class Classifier:
     The first of these that applies decides:
 
     1. ``ActionFailed`` and ``ExecutionFailed`` are what they were judged to be;
-    2. ``TransientError``, ``RecoverableError`` and ``PermanentError`` say it themselves;
+    2. ``TransientError``, ``RecoverableError`` and ``PermanentError`` say it by name;
     3. the action's policy, ``give_up_on`` and ``retry_on``;
     4. the App's own rules, ``app.classify``;
-    5. the shape: an HTTP status, an SQLSTATE, a database's error number, what it wraps;
+    5. the shape: a database's error number, an SQLSTATE, an HTTP status, or those of
+       the driver's error that it wraps as ``orig``;
     6. the table of known classes, the nearest base first;
     7. anything else is recoverable, unless the App has a rule for ``Exception``.
 
@@ -113,8 +115,19 @@ class Classifier:
         said = _said(error)
         if said is not None:
             return said
-        judged = self._by_app(error) or self._by_default(error, policy, now_ms)
+        judged = self._known(error, policy, now_ms) or self._otherwise()
         return judged if policy is None else _by_policy(error, policy, judged)
+
+    def _known(
+        self, error: BaseException, policy: RetryPolicy | None, now_ms: int
+    ) -> Verdict | None:
+        if isinstance(error, BaseExceptionGroup):
+            return self._by_app(error) or self._worst(error, policy, now_ms)
+        return (
+            self._by_app(error)
+            or self._by_shape(error, policy, now_ms)
+            or _by_name(error)
+        )
 
     def _by_app(self, error: BaseException) -> Verdict | None:
         for kind in type(error).__mro__:
@@ -123,18 +136,33 @@ class Classifier:
                 return Verdict(category, f"app.classify({qualified_name(kind)})")
         return None
 
-    def _by_default(
+    def _by_shape(
         self, error: BaseException, policy: RetryPolicy | None, now_ms: int
-    ) -> Verdict:
-        if isinstance(error, BaseExceptionGroup):
-            return self._worst(error, policy, now_ms)
+    ) -> Verdict | None:
+        # What SystemExit has as its code is no HTTP status.
+        if not isinstance(error, Exception):
+            return None
+        try:
+            return self._by_wrapped(error, policy, now_ms) or _by_values(error, now_ms)
+        except Exception:  # noqa: BLE001 - the user's attributes may do anything
+            return None
+
+    def _by_wrapped(
+        self, error: Exception, policy: RetryPolicy | None, now_ms: int
+    ) -> Verdict | None:
+        """Return what the driver's error says that SQLAlchemy's has as ``orig``."""
         wrapped = getattr(error, "orig", None)
-        if isinstance(wrapped, BaseException):
-            if getattr(error, "connection_invalidated", False) is True:
-                reason = "a broken connection; a new one may do"
-                return Verdict(ErrorCategory.TRANSIENT, reason)
-            return self._verdict(wrapped, policy, now_ms)
-        return _by_shape(error, now_ms) or _by_name(error) or self._otherwise(error)
+        if not isinstance(wrapped, Exception):
+            return None
+        if getattr(error, "connection_invalidated", False) is True:
+            reason = "a broken connection; a new one may do"
+            return Verdict(ErrorCategory.TRANSIENT, reason)
+        known = (
+            self._by_app(wrapped) or _by_values(wrapped, now_ms) or _by_name(wrapped)
+        )
+        if known is None or policy is None:
+            return known
+        return _by_policy(wrapped, policy, known)
 
     def _worst(
         self, group: BaseExceptionGroup[Any], policy: RetryPolicy | None, now_ms: int
@@ -146,7 +174,7 @@ class Classifier:
             worst.category, f"in a group: {worst.reason}", max(later, default=None)
         )
 
-    def _otherwise(self, error: BaseException) -> Verdict:
+    def _otherwise(self) -> Verdict:
         if self._unknown is not None:
             category = self._rules[self._unknown]
             return Verdict(category, f"app.classify({self._unknown.__name__})")
@@ -161,7 +189,8 @@ def _said(error: BaseException) -> Verdict | None:
         return Verdict(ErrorCategory.TRANSIENT, "TransientError was raised")
     if not isinstance(error, RecoverableError):
         return None
-    seconds = getattr(error, "retry_after", None)
+    after = error.retry_after
+    seconds = after.total_seconds() if isinstance(after, timedelta) else after
     after_ms = _after_ms(seconds) if isinstance(seconds, (int, float)) else None
     reason = "RecoverableError was raised" + _shown(after_ms)
     return Verdict(ErrorCategory.RECOVERABLE, reason, after_ms)
@@ -192,10 +221,11 @@ def _by_name(error: BaseException) -> Verdict | None:
     return None
 
 
-def _by_shape(error: BaseException, now_ms: int) -> Verdict | None:
+def _by_values(error: Exception, now_ms: int) -> Verdict | None:
+    """Return what an exception's attributes say; they are the user's and may raise."""
     return (
-        _by_sqlstate(error)
-        or _by_number(error)
+        _by_number(error)
+        or _by_sqlstate(error)
         or next(_by_status(error, now_ms), None)
     )
 
@@ -205,6 +235,8 @@ def _by_sqlstate(error: BaseException) -> Verdict | None:
         state = getattr(error, name, None)
         if not isinstance(state, str) or len(state) != _SQLSTATE_LENGTH:
             continue
+        if state == SQLSTATE_UNSAID:
+            return None
         for beginning, category, reason in SQLSTATES:
             if state.startswith(beginning):
                 return Verdict(category, f"SQLSTATE {state}: {reason}")
@@ -237,40 +269,41 @@ def _by_status(error: BaseException, now_ms: int) -> Iterator[Verdict]:
     ):
         status = getattr(holder, name, None)
         if isinstance(status, int) and status in _ERROR_STATUSES:
-            headers = getattr(response, "headers", None) or getattr(
-                error, "headers", None
-            )
-            yield _of_status(int(status), headers, now_ms)
+            yield _of_status(int(status), (response, error), now_ms)
 
 
-def _of_status(status: int, headers: object, now_ms: int) -> Verdict:
+def _of_status(status: int, holders: tuple[object, ...], now_ms: int) -> Verdict:
     text = f"HTTP status {status}"
     own_fault = status < 500  # noqa: PLR2004 - what HTTP says
     if status in HTTP_PERMANENT or (own_fault and status not in HTTP_RECOVERABLE):
         return Verdict(ErrorCategory.PERMANENT, text)
-    after_ms = _retry_after(headers, now_ms)
+    after_ms = _retry_after(holders, now_ms)
     return Verdict(ErrorCategory.RECOVERABLE, text + _shown(after_ms), after_ms)
 
 
-def _retry_after(headers: object, now_ms: int) -> int | None:
+def _retry_after(holders: tuple[object, ...], now_ms: int) -> int | None:
     """Read a Retry-After header: seconds, or a date; None for none that makes sense."""
-    get = getattr(headers, "get", None)
-    if get is None:
-        return None
-    value = get("Retry-After")
-    if value is None:
-        value = get("retry-after")
-    text = value.decode("latin-1") if isinstance(value, bytes) else str(value)
-    text = text.strip()
-    if text.isascii() and text.isdigit():
-        return _after_ms(min(int(text), LONGEST_RETRY_AFTER_MS))
     try:
-        at = parsedate_to_datetime(text)
-    except ValueError:
+        said = next(filter(None, map(_said_header, holders)), "")
+        if said.isascii() and said.isdigit():
+            return _after_ms(int(said))
+        at = parsedate_to_datetime(said)
+    except Exception:  # noqa: BLE001 - the user's attributes may do anything
         return None
     if at.tzinfo is None:
         at = at.replace(tzinfo=UTC)
     return _after_ms(at.timestamp() - now_ms / 1000)
+
+
+def _said_header(holder: object) -> str:
+    get = getattr(getattr(holder, "headers", None), "get", None)
+    if get is None:
+        return ""
+    value = get("Retry-After")
+    if value is None:
+        value = get("retry-after", "")
+    text = value.decode("latin-1") if isinstance(value, bytes) else str(value)
+    return text.strip()
 
 
 def _after_ms(seconds: float) -> int | None:

@@ -260,17 +260,16 @@ def _fit_data(run: Run) -> bytes | None:
 def _failure(run: Run, error: BaseException) -> tuple[Failure, Verdict]:
     """Return why the execution fails, if it does, and what its error asks for."""
     step = run.failed_step(error)
+    closing, seen = (step.ordinal, step.seen) if step else (0, 0)
     if isinstance(error, Expired):
+        closing, seen = error.ordinal, run.history.ordinal
         error = _timeout(run)
     verdict = run.terms.classifier.verdict(error, None, run.effects.now_ms())
     if isinstance(error, ActionFailed) and step and step.record is not None:
         why = failure.of_action(error, step.record)
     else:
         why = failure.of_workflow(error, verdict, run.attempt)
-    why = msgspec.structs.replace(
-        why, closing=step.ordinal if step else 0, seen=step.seen if step else 0
-    )
-    return why, verdict
+    return msgspec.structs.replace(why, closing=closing, seen=seen), verdict
 
 
 def _timeout(run: Run) -> WorkflowTimeout:

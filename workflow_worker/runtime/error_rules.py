@@ -53,6 +53,7 @@ STANDARD = (
     _rule(_R, "nobody answers there", "ConnectionRefusedError", "ConnectionError"),
     _rule(_R, "a name that can't be resolved now", "socket.gaierror", "socket.herror"),
     _rule(_R, "a failure of the network or its protocol", "http.client.HTTPException"),
+    _rule(_P, "a request that can't be made so", "http.client.InvalidURL"),
     _rule(_R, "a failure of TLS", "ssl.SSLError"),
     _rule(_P, "a certificate that is not trusted", "ssl.SSLCertVerificationError"),
     _rule(_R, "a failure of the system", "OSError"),
@@ -64,7 +65,7 @@ STANDARD = (
     ),
     _rule(_R, "too little memory now", "MemoryError"),
     _rule(_R, "another program failed", "subprocess.CalledProcessError"),
-    _rule(_R, "a queue that was full or empty", "queue.Full", "queue.Empty"),
+    _rule(_R, "a queue that was full or empty", "queue.Full", "_queue.Empty"),
     _rule(
         _P,
         "a mistake in the program",
@@ -171,7 +172,7 @@ HTTP = (
         *_of("httpx", "HTTPError", "InvalidURL", "UnsupportedProtocol"),
         *_of("httpx", "LocalProtocolError", "StreamError", "CookieConflict"),
         *_of("urllib3.exceptions", "LocationValueError", "InvalidHeader"),
-        "aiohttp.client_exceptions.InvalidURL",
+        *_of("aiohttp.client_exceptions", "InvalidURL", "NonHttpUrlClientError"),
     ),
 )
 
@@ -183,6 +184,9 @@ DATABASES = (
         *_of("psycopg2", "OperationalError", "InterfaceError"),
         *_of("pymysql.err", "OperationalError", "InterfaceError"),
         *_of("MySQLdb", "OperationalError", "InterfaceError"),
+        *_of("mysql.connector.errors", "OperationalError", "InterfaceError"),
+        *_of("mysql.connector.errors", "PoolError", "ConnectionTimeoutError"),
+        *_of("mysql.connector.errors", "ReadTimeoutError", "WriteTimeoutError"),
         *_of("sqlalchemy.exc", "OperationalError", "InterfaceError"),
         *_of("sqlalchemy.exc", "TimeoutError", "DisconnectionError"),
         "psycopg_pool.PoolTimeout",
@@ -194,6 +198,7 @@ DATABASES = (
         *_of("psycopg2", "Error"),
         *_of("pymysql.err", "Error"),
         *_of("MySQLdb", "Error"),
+        *_of("mysql.connector.errors", "Error"),
         *_of("sqlalchemy.exc", "SQLAlchemyError"),
         *_of("sqlite3", "Error"),
     ),
@@ -224,6 +229,9 @@ SQLSTATES: tuple[tuple[str, ErrorCategory, str], ...] = (
     ("HYT", _R, "a time limit"),
 )
 """Beginnings of SQLSTATEs; every other one is permanent."""
+
+SQLSTATE_UNSAID = "HY000"
+"""What drivers for MySQL have where the server has no state for an error."""
 
 MYSQL = {1205: "lock wait timeout", 1213: "deadlock"}
 """Numbers of MySQL's transient errors, the first argument of its drivers' errors."""

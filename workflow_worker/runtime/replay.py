@@ -18,6 +18,10 @@ _BUFFERED = frozenset({journal.EMIT, journal.START})
 """What leaves no entry before the commit that carries it out."""
 
 
+_KINDS = {journal.TRY: journal.ACTION, journal.UNDO_TRY: journal.UNDO}
+"""What a failed try is one of."""
+
+
 class Past:
     """What is recorded, ready to be looked up.
 
@@ -26,12 +30,22 @@ class Past:
         undos: by ordinal, the compensations that ran after its end.
         tries: by ordinal, the last failed try of an action.
         undo_tries: by ordinal, the last failed try of a compensation.
+        undoing: by ordinal, what there is of each compensation.
         end: why it is being undone; None if it is not.
         patches: by id, the ordinal from which on a patch is taken.
         last: ordinal up to which an earlier run is known to have come.
     """
 
-    __slots__ = ("end", "entries", "last", "patches", "tries", "undo_tries", "undos")
+    __slots__ = (
+        "end",
+        "entries",
+        "last",
+        "patches",
+        "tries",
+        "undo_tries",
+        "undoing",
+        "undos",
+    )
 
     def __init__(self, stored: tuple[bytes, ...] = ()) -> None:
         self.entries: dict[int, Entry] = {}
@@ -54,8 +68,9 @@ class Past:
                 by_kind.get(entry.kind, self.entries)[entry.ordinal] = entry
         self.last = max(max(self.entries, default=0), max(self.tries, default=0))
         # The function came to its end right before: so far it is not to turn off.
-        if self.undos:
-            self.last = max(self.last, min(self.undos) - 1)
+        self.undoing = self.undo_tries | self.undos
+        if self.undoing:
+            self.last = max(self.last, min(self.undoing) - 1)
         if self.end:
             self.last = max(self.last, self.end.ordinal)
 
@@ -117,7 +132,7 @@ class History:
     @property
     def undoing(self) -> bool:
         """Whether an earlier run has undone something."""
-        return bool(self._past.undos)
+        return bool(self._past.undoing)
 
     def tried(self, ordinal: int, kind: str) -> Entry | None:
         """Return the last failed try of an action or compensation, of any run.
@@ -166,7 +181,7 @@ class History:
             self._begin()
         self.ordinal += 1
         if self.ordinal > self._last:
-            if self._past.undos:
+            if self._past.undoing:
                 self._expect_no_undo(_named(kind, name))
             return None
         past = self._past
@@ -194,7 +209,7 @@ class History:
             if left:
                 first = past[min(left)]
                 raise _diverged(first.ordinal, _shown(first), end)
-        if self._past.undos:
+        if self._past.undoing:
             self._expect_no_undo(end)
 
     def undo(self, name: str) -> Entry | None:
@@ -280,12 +295,12 @@ class History:
         # recorded; any other is an error that this replay should have met by now.
         recorded = self.cancel or self.end is not None
         if not (recorded and self.ordinal >= self._last):
-            first = self._past.undos[min(self._past.undos)]
+            first = self._past.undoing[min(self._past.undoing)]
             raise _diverged(first.ordinal, _shown(first), now)
 
 
 def _kind(entry: Entry) -> str:
-    return journal.ACTION if entry.kind == journal.TRY else entry.kind
+    return _KINDS.get(entry.kind, entry.kind)
 
 
 def _shown(entry: Entry) -> str:

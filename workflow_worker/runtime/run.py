@@ -6,6 +6,7 @@ compensations. Must never do any of it: that is the commit's.
 
 from __future__ import annotations
 
+import functools
 from typing import Any, NamedTuple, NoReturn
 
 from workflow_worker import codec
@@ -100,24 +101,17 @@ class Run(Steps):
         entry = self.step(ACTION, action.name)
         if entry is not None:
             return self._outcome(action, (entry, None))
-        done = self._act(action, args, kwargs)
-        if isinstance(done, Later):
-            self.try_later(done)
-        return self._outcome(action, done)
+        return self._read(action, self._act(action, args, kwargs))
 
     def submit(
         self, action: Callee, args: tuple[object, ...], kwargs: dict[str, object]
     ) -> Future[Any]:
         """Return the future of an action, which runs on another thread if it has to."""
-
-        def read(done: Done | Later) -> Any:
-            if isinstance(done, Later):
-                self.try_later(done)
-            return self._outcome(action, done)
-
         entry = self.step(ACTION, action.name, in_line=False)
         if entry is not None:
-            return Recorded(self, read, (entry, None))
+            recorded = functools.partial(self._outcome, action)
+            return Recorded(self, recorded, (entry, None))
+        read = functools.partial(self._read, action)
         future = Submitted(self, read, action, args, kwargs, self.history.ordinal)
         tried = self.history.tried(self.history.ordinal, ACTION)
         if tried is None or self.is_due(tried):
@@ -244,6 +238,14 @@ class Run(Steps):
         if not isinstance(done, Later):
             self.history.add(done[0], self.effects)
         return done
+
+    def _read(self, action: Callee, done: Done | Later) -> Any:
+        """Return what came of an action in this run, or raise it."""
+        if isinstance(done, Later):
+            self.try_later(done)
+        if self.deadline_ms is not None:
+            self.refuse_late(done[0])
+        return self._outcome(action, done)
 
     def _outcome(self, action: Callee, done: Done) -> Any:
         entry, cause = done

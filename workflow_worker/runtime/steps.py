@@ -178,7 +178,19 @@ class Steps:
         if self.history.cancel:
             self._stop_before(Cancelled())
         if self.expired:
-            self._stop_before(Expired())
+            self._stop_before(Expired(self.history.ordinal))
+
+    def refuse_late(self, entry: Entry) -> None:
+        """Require that an action did not fail for want of the execution's time.
+
+        Only for one that ended in this run: a replay goes on as the function once did.
+
+        Raises:
+            Expired: it may have.
+        """
+        if entry.error is not None and self.expired:
+            self.stop = Expired(entry.ordinal)
+            raise self.stop
 
     def keep(
         self,

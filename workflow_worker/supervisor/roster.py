@@ -13,16 +13,18 @@ import signal
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
-from workflow_worker.board import Board, Slot, SlotView
+from workflow_worker.board import Board, LaneView, Slot, SlotView
 from workflow_worker.clock import monotonic
 from workflow_worker.health import ending
-from workflow_worker.model import Predecessor
+from workflow_worker.model import Overdue, Predecessor
 from workflow_worker.supervisor.backoff import delay
 
 log = logging.getLogger(__name__)
 
 SETTLED = 10.0
 """Seconds of being ready after which a worker's seat has no bad name any more."""
+LOOK_AGAIN = 0.05
+"""Seconds until another look at a lane that was being written when it was overdue."""
 MOST_BEQUESTS = 32
 """Dead workers one replacement is told of; the leases of older ones just run out."""
 
@@ -39,6 +41,7 @@ class Worker:
         counted: events of its slot before it came.
         kill_at: monotonic seconds when patience with its drain ends.
         ordered: we killed it, so its end is not its events' fault.
+        overdue: what it ran for too long, so that we killed it.
     """
 
     pid: int
@@ -47,6 +50,7 @@ class Worker:
     counted: int
     kill_at: float = math.inf
     ordered: bool = False
+    overdue: tuple[LaneView, ...] = ()
 
 
 @dataclass(slots=True, eq=False)
@@ -77,6 +81,7 @@ class Roster:
     Attributes:
         ever_ready: some worker has been ready, so code and settings can work.
         closing: nobody is replaced any more.
+        look_at: monotonic seconds when the earliest deadline known is over.
     """
 
     board: Board
@@ -84,6 +89,7 @@ class Roster:
     workers: dict[int, Worker] = field(default_factory=dict)
     ever_ready: bool = False
     closing: bool = False
+    look_at: float = math.inf
 
     def resize(self, count: int, grace: float) -> None:
         """Have so many seats; workers of seats too many drain.
@@ -114,7 +120,7 @@ class Roster:
         """Return when, in monotonic seconds, something here is due; inf for never."""
         fills = (seat.retry_at for seat in self.vacant() if not self.closing)
         kills = (w.kill_at for w in self.workers.values() if not w.ordered)
-        return min((*fills, *kills), default=math.inf)
+        return min((self.look_at, *fills, *kills))
 
     def fill(self, fork: ForkWorker, now: float) -> None:
         """Start a worker for each vacant seat whose time has come."""
@@ -161,14 +167,21 @@ class Roster:
         worker.kill_at = min(worker.kill_at, monotonic() + grace)
 
     def press(self, now: float) -> None:
-        """Kill those whose time to drain is over."""
+        """Kill those whose time to drain is over, or that run something for too long.
+
+        A deadline shorter than the master's pulse may be found that much too late.
+        """
+        self.look_at = math.inf
         for worker in self.workers.values():
-            if worker.kill_at <= now and not worker.ordered:
+            if worker.ordered:
+                continue
+            if worker.kill_at <= now:
                 log.warning(
                     "worker %d did not drain in time: killed", worker.slot.index
                 )
-                worker.ordered = True
-                os.kill(worker.pid, signal.SIGKILL)
+                _kill(worker)
+            else:
+                self._watch(worker, now)
 
     def ended(self, pid: int, status: int) -> None:
         """Note that a worker was reaped; its seat is vacant until it is filled.
@@ -193,7 +206,12 @@ class Roster:
         seat.bequests = _bequests(worker, view, status)
         if _fruitful(worker, view):
             seat.streak = 0
-        self._back_off(seat)
+        if worker.overdue:
+            # What it ran is to blame, so the seat's name gets no worse.
+            seat.retry_at = 0.0
+            seat.slot.backs_off(seat.streak, seat.retry_at)
+        else:
+            self._back_off(seat)
         self._announce(seat, status)
 
     def settle(self, now: float) -> None:
@@ -227,6 +245,18 @@ class Roster:
         for worker in self.workers.values():
             self.retire(worker, grace)
 
+    def _watch(self, worker: Worker, now: float) -> None:
+        """Kill it if it runs something for too long; else note when to look again."""
+        deadlines = worker.slot.deadlines()
+        if any(deadline <= now for deadline in deadlines):
+            worker.overdue = worker.slot.overdue(now)
+        if worker.overdue:
+            _accuse(worker, now)
+            _kill(worker)
+            return
+        nexts = (due if due > now else now + LOOK_AGAIN for due in deadlines)
+        self.look_at = min((self.look_at, *nexts))
+
     def _back_off(self, seat: Seat) -> None:
         seat.streak += 1
         seat.retry_at = monotonic() + delay(seat.streak)
@@ -248,6 +278,24 @@ class Roster:
         )
 
 
+def _kill(worker: Worker) -> None:
+    worker.ordered = True
+    os.kill(worker.pid, signal.SIGKILL)
+
+
+def _accuse(worker: Worker, now: float) -> None:
+    for lane in worker.overdue:
+        log.warning(
+            "worker %d is killed: %s of workflow %s takes longer than it may in %s, "
+            "%.1f s so far",
+            worker.slot.index,
+            lane.execution_id,
+            lane.workflow,
+            f"action {lane.action}" if lane.ordinal else "its own code",
+            now - lane.since,
+        )
+
+
 def _fruitful(worker: Worker, view: SlotView) -> bool:
     """Tell whether it got any work done: then its end is not its start's fault."""
     return sum(worker.slot.counts()) > worker.counted and view.ready_at > 0
@@ -262,6 +310,27 @@ def _bequests(worker: Worker, view: SlotView, status: int) -> tuple[Predecessor,
     inherited = () if view.ready_at else worker.bequests
     if status == 0 or not view.consumer:
         return inherited
-    started = tuple(lane.entry for lane in view.lanes)
-    own = Predecessor(view.consumer, started, worker.ordered)
+    # A run and the actions beside it have a lane each.
+    started = tuple(dict.fromkeys(lane.entry for lane in view.lanes))
+    own = Predecessor(
+        view.consumer,
+        started,
+        worker.ordered,
+        exit=ending(status),
+        overdue=_overdue(worker, view),
+    )
     return (own, *inherited)[:MOST_BEQUESTS]
+
+
+def _overdue(worker: Worker, view: SlotView) -> tuple[Overdue, ...]:
+    """Return what it was killed for, but for what had gone on before the blow."""
+    last = {_moment(lane) for lane in view.lanes}
+    return tuple(
+        Overdue(lane.entry, lane.ordinal, lane.action)
+        for lane in worker.overdue
+        if _moment(lane) in last
+    )
+
+
+def _moment(lane: LaneView) -> tuple[int, str, int, float]:
+    return lane.lane, lane.entry, lane.ordinal, lane.deadline

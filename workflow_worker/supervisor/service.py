@@ -79,7 +79,8 @@ class WorkerService:
             f"{socket.gethostname()[:64]}-{os.getpid()}-{secrets.token_hex(4)}"
         )
         slots = max(64, 4 * settings.worker_count)
-        self._board = Board.create(slots, max(16, 2 * settings.concurrency_limit))
+        # Two threads for each event at once, and room for a reload that doubles it.
+        self._board = Board.create(slots, max(32, 4 * settings.concurrency_limit))
         self._roster = Roster(self._board)
         self._monitor = Companion("monitor", self._fork_monitor)
         self._watcher = Companion("watcher", self._fork_watcher)
@@ -263,7 +264,7 @@ class WorkerService:
             log.error("not reloaded: %s", error)  # noqa: TRY400 - one sentence, foreseen
             return
         most = len(self._board.slots) // 2
-        self._begin_round(merged(self._settings, new, self._board.lanes, most))
+        self._begin_round(merged(self._settings, new, self._board.lanes // 2, most))
 
     def _adopt(self, settings: Settings) -> None:
         """Run with other settings from here on; also what is not a worker."""

@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from datetime import timedelta
+from typing import Any, Protocol
 
-from workflow_worker.client import Execution
+from workflow_worker.client import Client, Execution
 from workflow_worker.errors import ExecutionFailed, WorkflowWorkerError
 
-if TYPE_CHECKING:
-    from workflow_worker.testing.worker import TestWorker
+
+class Runs(Protocol):
+    """The worker that runs it."""
+
+    client: Client
+
+    def run(self) -> None:
+        """Run everything that is due now."""
+
+    def skip(self) -> timedelta:
+        """Let time pass to the next timer; returns how much passed."""
 
 
 class Stuck(WorkflowWorkerError):  # noqa: N818 - a state, named for the test's reader
@@ -23,7 +33,7 @@ class Started:
         id: the execution's.
     """
 
-    def __init__(self, worker: TestWorker, execution_id: str) -> None:
+    def __init__(self, worker: Runs, execution_id: str) -> None:
         self._worker = worker
         self.id = execution_id
 

@@ -1,6 +1,6 @@
 """Threads for actions that a workflow submits: they run beside the pool's own.
 
-Owns how many there are. They are made when first needed and stay.
+Owns how many there are, and their lanes. They are made when first needed and stay.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ import queue
 import threading
 from collections.abc import Callable
 
+from workflow_worker.board import Lane, Slot
 from workflow_worker.worker.threads import spawn
 
 
@@ -19,15 +20,18 @@ class Beside:
     the plain function. So a full house only queues and can't lock up.
 
     Args:
-        most: threads.
+        most: threads; the pool has as many, with the lanes before theirs.
+        slot: the board; work shows there what it does, by :meth:`lane`.
     """
 
-    def __init__(self, most: int) -> None:
+    def __init__(self, most: int, slot: Slot) -> None:
         self._most = most
+        self._slot = slot
         self._queue: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self._growing = threading.Lock()
-        """Guards the number of threads."""
+        """Guards the number of threads, and that of lanes on the board."""
         self._count = 0
+        self._here = threading.local()
 
     def run(self, work: Callable[[], None]) -> None:
         """Run this when a thread is free; returns at once."""
@@ -35,10 +39,23 @@ class Beside:
         with self._growing:
             if self._count == self._most:
                 return
+            lane = self._slot.lane(self._most + self._count)
             self._count += 1
             name = f"beside-{self._count}"
-        spawn(name, self._serve)
+        spawn(name, lambda: self._serve(lane))
 
-    def _serve(self) -> None:
+    def lane(self) -> Lane:
+        """Return the lane of the thread that calls; it is cleared when its work ends.
+
+        Raises:
+            AttributeError: this is none of these threads.
+        """
+        lane: Lane = self._here.lane
+        return lane
+
+    def _serve(self, lane: Lane) -> None:
+        self._here.lane = lane
         while True:
-            self._queue.get()()
+            work = self._queue.get()
+            work()
+            lane.clear()

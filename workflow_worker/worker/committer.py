@@ -40,12 +40,15 @@ class Tally:
 
     def committed(self, items: list[tuple[Item, Landed]]) -> None:
         """Count what commits made durable: an event once, at its first commit."""
-        processed = lost = failed = suspended = 0
+        processed = lost = failed = suspended = retried = 0
         for (task, decision), landed in items:
-            fails = decision.outcome is Outcome.FAILED and landed is Landed.COMMITTED
+            as_decided = landed is Landed.COMMITTED
+            fails = decision.outcome is Outcome.FAILED and as_decided
+            retries = decision.outcome is Outcome.RETRYING and as_decided
             failed += fails
+            retried += retries
             suspended += decision.outcome is Outcome.SUSPENDED
-            if task.counts and (task.record is None or not task.record.step):
+            if task.counts and not retries:
                 processed += 1
                 lost += fails
         with self._counting:
@@ -54,6 +57,7 @@ class Tally:
                 succeeded=processed - lost,
                 failed=lost,
                 dead_letters=failed,
+                retried=retried,
                 suspended=suspended,
             )
 
@@ -140,8 +144,9 @@ class Committer:
 
     def _commit_ready(self) -> None:
         ready = self._ready
-        batch = [ready.popleft() for _ in range(min(len(ready), MOST))]
-        self.outstanding = len(batch)
+        # Before they leave the queue: whoever looks at what waits must not miss them.
+        self.outstanding = most = min(len(ready), MOST)
+        batch = [ready.popleft() for _ in range(most)]
         self._leases.settling = [task for task, _ in batch]
         for owner, items in self._by_owner(batch).items():
             answers = self._insist(owner, items)

@@ -10,7 +10,9 @@ import logging
 import random
 import uuid
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from datetime import timedelta
 
 from workflow_worker.board import Lane
 from workflow_worker.broker import journal
@@ -18,10 +20,14 @@ from workflow_worker.broker.connection import Link
 from workflow_worker.broker.journal import Appended
 from workflow_worker.clock import monotonic, sleep, wall_ms
 from workflow_worker.errors import LeaseLost, Rejected, Unavailable
-from workflow_worker.model import Task, Unsaved
+from workflow_worker.locks import Locks
+from workflow_worker.model import Task
+from workflow_worker.ports import HeldLock, Unsaved
 from workflow_worker.worker.beside import Beside
 from workflow_worker.worker.flusher import Flusher
 from workflow_worker.worker.leases import Leases
+from workflow_worker.worker.limiter import Limiter
+from workflow_worker.worker.watch import GRACE, Watch, earliest
 
 log = logging.getLogger(__name__)
 
@@ -35,6 +41,15 @@ would let nobody else run for as long.
 
 JITTER_MS = 50
 """Milliseconds by which answers of the server may differ because they were slow."""
+
+
+def show(lane: Lane, task: Task, deadline: float) -> None:
+    """Show on the board that a thread runs this task from now on."""
+    ms, _, sequence = task.entry.partition("-")
+    workflow, execution_id = task.workflow.encode(), task.execution_id.encode()
+    lane.start(
+        int(ms), int(sequence), task.deliveries, workflow, execution_id, deadline
+    )
 
 
 class ServerClock:
@@ -65,6 +80,9 @@ class Means:
         clock: the server's.
         beside: threads for submitted actions.
         flusher: stores what a run has not stored itself for a while.
+        limiter: stops what takes too long, where it can be stopped.
+        locks: distributed ones.
+        event_timeout: seconds a run may take; 0 for as long as it takes.
         scope: namespace and epoch; whoever connects completes it.
     """
 
@@ -73,6 +91,9 @@ class Means:
     clock: ServerClock
     beside: Beside
     flusher: Flusher
+    limiter: Limiter
+    locks: Locks
+    event_timeout: float
     scope: str
 
 
@@ -125,13 +146,25 @@ class RunEffects:
         self._lane = lane
         self._link = link
         self._task: Task | None = None
+        self._alive_until = 0.0
+        """Monotonic seconds: EVENT_TIMEOUT_MS after the last sign of life; 0: never."""
+        self._bound = 0.0
+        """Monotonic seconds when the workflow's time is surely over; 0: never."""
         self._waiting: tuple[Unsaved, Task, float] | None = None
         """What waits to be stored, in whose journal, since when; read by the flusher's
         thread, so it is only ever replaced as a whole."""
 
-    def begin(self, task: Task) -> None:
-        """Be the effects of this task from now on."""
+    def begin(self, task: Task) -> float:
+        """Be the effects of this task from now on.
+
+        Returns:
+            When, in monotonic seconds, the process is to be killed for it; 0: never.
+        """
         self._task = task
+        self._bound = 0.0
+        self._alive_until = 0.0
+        self.alive()
+        return self._alive_until
 
     def end(self) -> None:
         """Forget what waits: it is in the task's decision, or void."""
@@ -205,14 +238,50 @@ class RunEffects:
         self._waiting = (entries, self._own(), monotonic())
         self._means.flusher.wake()
 
-    def acting(self, action: str) -> None:
+    def bounded(self, seconds: float) -> None:
+        """See ``Effects``."""
+        self._bound = monotonic() + max(seconds, 0.0) + GRACE
+        self._lane.extend(self.deadline)
+
+    @property
+    def deadline(self) -> float:
+        """When, in monotonic seconds, the process is to be killed; 0: never."""
+        return earliest(self._alive_until, self._bound)
+
+    def alive(self) -> None:
+        """Have EVENT_TIMEOUT_MS count from now on."""
+        if self._means.event_timeout:
+            self._alive_until = monotonic() + self._means.event_timeout
+            self._lane.extend(self.deadline)
+
+    def enter(
+        self, action: str, ordinal: int, seconds: float | None, *, beside: bool
+    ) -> Watch:
         """See ``Effects``; an action starts only on a lease that is surely held."""
-        if action:
-            self.ensure()
-        self._lane.acting(action.encode())
+        self.ensure()
+        lane = self._lane
+        if beside:
+            lane = self._means.beside.lane()
+            show(lane, self._own(), self.deadline)
+        limit = None if seconds is None else self._means.limiter.limit(seconds)
+        watch = Watch(self, lane, limit, beside=beside)
+        lane.acting(action.encode(), ordinal, watch.deadline)
+        return watch
+
+    def lock(
+        self, name: str, ttl: float | timedelta, wait: float | timedelta
+    ) -> AbstractContextManager[HeldLock]:
+        """See ``Effects``."""
+        return self._means.locks.lock(name, ttl, wait)
 
     def ensure(self) -> None:
-        """See ``Effects``; while Redis is away the execution waits here."""
+        """Return only if this worker surely owns the execution for a while.
+
+        While Redis is away the execution waits here.
+
+        Raises:
+            LeaseLost: another worker owns it.
+        """
         leases = self._means.leases
         if leases.fresh():
             return

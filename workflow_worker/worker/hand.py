@@ -1,7 +1,8 @@
 """One thread of the pool: runs one event at a time.
 
-It makes sure the lease is young enough, runs the function and hands the decision to the
-committer; it never waits for the commit.
+It asks whether the event may begin, makes sure the lease is young enough, runs the
+function and hands the decision to the committer; it never waits for the commit, unless
+the event is a suspect.
 """
 
 from __future__ import annotations
@@ -17,8 +18,10 @@ from workflow_worker.board import Lane
 from workflow_worker.clock import monotonic
 from workflow_worker.errors import ErrorCategory, LeaseLost, qualified_name
 from workflow_worker.model import Decision, Failure, Outcome, Task
-from workflow_worker.worker.effects import RunEffects
+from workflow_worker.worker.admission import Admission
+from workflow_worker.worker.effects import RunEffects, show
 from workflow_worker.worker.leases import Leases
+from workflow_worker.worker.quarantine import Quarantine
 
 if TYPE_CHECKING:
     from workflow_worker.runtime.execute import Runner
@@ -35,7 +38,8 @@ class Hand:
         runner: runs workflows.
         lane: where the board shows this thread.
         effects: of its runs.
-        max_deliveries: an event handed out more often is poison.
+        quarantine: tells what is not to run any more.
+        admission: tells what may begin now.
         decided: takes what a run came to, and how many seconds it took.
         freed: called after each task.
     """
@@ -47,7 +51,8 @@ class Hand:
         runner: Runner,
         lane: Lane,
         effects: RunEffects,
-        max_deliveries: int,
+        quarantine: Quarantine,
+        admission: Admission,
         decided: Callable[[Task, Decision, float], None],
         freed: Callable[[], None],
     ) -> None:
@@ -56,7 +61,8 @@ class Hand:
         self._runner = runner
         self._lane = lane
         self._effects = effects
-        self._max_deliveries = max_deliveries
+        self._quarantine = quarantine
+        self._admission = admission
         self._decided = decided
         self._freed = freed
 
@@ -68,18 +74,21 @@ class Hand:
             if task is None:
                 break
             if self._leases.owns(task):
-                self._run(task)
+                self._handle(task)
             if tasks.empty():
                 lane.clear()
             self._freed()
 
+    def _handle(self, task: Task) -> None:
+        if self._quarantine.is_poison(task):
+            log.error("%s is poison: not run again", task.execution_id)
+            self._decided(task, _poison(task), 0.0)
+        elif self._admission.enter(task):
+            self._run(task)
+            self._admission.leave(task)
+
     def _run(self, task: Task) -> None:
-        self._effects.begin(task)
-        ms, _, sequence = task.entry.partition("-")
-        workflow, execution_id = task.workflow.encode(), task.execution_id.encode()
-        self._lane.start(
-            int(ms), int(sequence), task.deliveries, workflow, execution_id
-        )
+        show(self._lane, task, self._effects.begin(task))
         logs.running(task.execution_id)
         begun = monotonic()
         try:
@@ -98,8 +107,6 @@ class Hand:
 
     def _decide(self, task: Task) -> Decision:
         self._effects.ensure()
-        if task.deliveries > self._max_deliveries:
-            return _poison(task)
         try:
             return self._runner.run(task, self._effects)
         except Exception as error:
@@ -125,11 +132,14 @@ def _describe(task: Task, decision: Decision, seconds: float) -> None:
 
 def _poison(task: Task) -> Decision:
     times = task.deliveries - 1
+    last = f", last by {task.exit}" if task.exit else ""
     failure = Failure(
         category=ErrorCategory.PERMANENT.value,
         error_type="Poison",
-        message=f"its worker died {times} times while it ran; not run again",
+        message=f"its worker died {times} times while it ran{last}; not run again",
         attempts=times,
+        reason="it takes its process down",
+        exit=task.exit,
     )
     return Decision(Outcome.FAILED, failure=failure, journaled=len(task.journal))
 

@@ -1,8 +1,9 @@
 """What this worker holds, and keeping it: the one list of entries it owns.
 
 An entry is held from the take that brought it to the commit, requeue or loss that ends
-it: queued, running and waiting for its commit alike. Renewal is the keeper thread's; a
-pool thread does it itself when the last one is too old to start anything on.
+it: queued, running and waiting for its commit alike. So is the partition's quarantine
+lock, while a suspect runs under it. Renewal is the keeper thread's; a pool thread does
+it itself when the last one is too old to start anything on.
 """
 
 from __future__ import annotations
@@ -11,11 +12,11 @@ import logging
 import threading
 from collections.abc import Callable
 
-from workflow_worker.broker import claim
+from workflow_worker.broker import claim, quarantine
 from workflow_worker.broker.claim import Owner
 from workflow_worker.broker.connection import Link
 from workflow_worker.clock import monotonic
-from workflow_worker.errors import LeaseLost
+from workflow_worker.errors import LeaseLost, Rejected, Unavailable
 from workflow_worker.model import Task
 
 log = logging.getLogger(__name__)
@@ -40,6 +41,7 @@ class Leases:
         """Those a commit is under way for: the server may have let go of them already,
         which is no loss. Replaced as a whole by the committer."""
         self._former: dict[str, Owner] = {}
+        self._quarantined: Owner | None = None
         self._link = link
         self._lease = lease_ms / 1000
         self._on_lost = on_lost
@@ -96,6 +98,9 @@ class Leases:
                 lost = [t for t, kept in zip(tasks, answers, strict=True) if not kept]
                 self._lose([task for task in lost if self._is_taken(task)])
             self._renewed_at = asked_at
+            if self._quarantined and not self._lock(self._quarantined):
+                log.warning("the quarantine lock is lost: two suspects may run at once")
+                self._quarantined = None
 
     def _is_taken(self, task: Task) -> bool:
         # In this order: whoever settles lets go of it before it is done settling.
@@ -132,6 +137,35 @@ class Leases:
             self.renew()
         if not self.owns(task):
             raise LeaseLost(task.execution_id)
+
+    def begin_quarantine(self, task: Task) -> bool:
+        """Hold the partition's quarantine lock from now on; False if others have it.
+
+        Args:
+            task: the suspect it is for.
+
+        Raises:
+            Unavailable, Rejected: Redis can't give it now.
+        """
+        with self._renewing:
+            owner = self.owner_of(task)
+            if self._lock(owner):
+                self._quarantined = owner
+            return self._quarantined is not None
+
+    def end_quarantine(self) -> None:
+        """Let go of the quarantine lock, if it is held."""
+        with self._renewing:
+            owner, self._quarantined = self._quarantined, None
+            if owner is None:
+                return
+            try:
+                quarantine.release(self._link, owner)
+            except (Unavailable, Rejected) as error:
+                log.debug("the quarantine lock has to run out: %s", error)
+
+    def _lock(self, owner: Owner) -> bool:
+        return quarantine.hold(self._link, owner, int(self._lease * 1000))
 
     @property
     def due(self) -> float:

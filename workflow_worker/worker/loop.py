@@ -11,6 +11,8 @@ import logging
 import random
 from collections.abc import Callable
 
+import msgspec
+
 from workflow_worker.board import Slot
 from workflow_worker.broker import claim
 from workflow_worker.broker.claim import Taken
@@ -22,11 +24,19 @@ from workflow_worker.errors import (
     Rejected,
     Unavailable,
 )
-from workflow_worker.model import Decision, Failure, Outcome, Predecessor, Task
+from workflow_worker.model import (
+    Decision,
+    Failure,
+    Outcome,
+    Predecessor,
+    PutBack,
+    Task,
+)
 from workflow_worker.settings import Settings
 from workflow_worker.worker.committer import Committer, Tally
 from workflow_worker.worker.leases import Leases
 from workflow_worker.worker.pool import Pool
+from workflow_worker.worker.putback import delay_ms, waited_ms
 
 log = logging.getLogger(__name__)
 
@@ -103,12 +113,15 @@ class Reader:
             pass
 
     def give_back(self, tasks: list[Task]) -> None:
-        """Give unstarted entries back to the stream, at once."""
-        if tasks:
-            claim.requeue(self._link, self._leases.owner, tasks)
-            for task in tasks:
-                self._leases.release(task)
-            log.info("gave back %d events that were not begun", len(tasks))
+        """Give entries back to the stream, at once; no delivery is counted."""
+        for owner in {self._leases.owner_of(task) for task in tasks}:
+            claim.requeue(
+                self._link,
+                owner,
+                [task for task in tasks if self._leases.owner_of(task) == owner],
+            )
+        for task in tasks:
+            self._leases.release(task)
 
     def leave(self) -> None:
         """Take the consumer's name out of the group, if it owns nothing."""
@@ -116,6 +129,7 @@ class Reader:
         self._link.close()
 
     def _turn(self) -> None:
+        self._pool.floods.settle()
         room = self._pool.room()
         if not room:
             self._await_room()
@@ -163,11 +177,13 @@ class Reader:
         finally:
             self._idle = False
 
-    def _accept(self, taken: Taken) -> bool:
+    def _accept(self, taken: Taken, dead: Predecessor | None = None) -> bool:
         """Hold and queue what came; True if anything did."""
         self._tally.taken(taken)
         self._pool.clock.set(taken.server_ms)
         tasks = taken.tasks
+        if dead is not None:
+            tasks = [_told(task, dead) for task in tasks]
         if tasks:
             self._leases.hold(tasks)
             self._pool.put([task for task in tasks if self._can_run(task)])
@@ -187,12 +203,13 @@ class Reader:
         for task in tasks:
             self._leases.release(task)
         for task in tasks:
-            if task.waited_ms > PATIENCE_MS:
+            if waited_ms(task, PutBack.UNKNOWN) > PATIENCE_MS:
                 self._leases.hold([task])
                 self._committer.put((task, _unwanted(task)))
                 continue
-            delay = min(max(task.waited_ms, 500), self._settings.retry_max_ms)
-            claim.requeue(self._link, self._leases.owner, [task], delay)
+            delay = delay_ms(task, PutBack.UNKNOWN, self._settings.retry_max_ms)
+            owner = self._leases.owner
+            claim.requeue(self._link, owner, [task], delay, PutBack.UNKNOWN)
             log.info("no %s here: event put back for %d ms", _wanted(task), delay)
 
     def _claim(self, room: int) -> None:
@@ -234,25 +251,22 @@ class Reader:
 
     def _adopt(self, predecessors: tuple[Predecessor, ...]) -> None:
         for dead in predecessors:
-            count = self._take_all_of(dead.consumer, dead.started, not dead.ordered)
+            count = self._take_all_of(dead)
             if count:
                 log.warning("adopted %d events of %s", count, dead.consumer)
 
-    def _take_all_of(
-        self, consumer: str, started: tuple[str, ...] = (), counted: bool = True
-    ) -> int:
+    def _take_all_of(self, dead: Predecessor) -> int:
         """Move all of a consumer's entries here; the own ones held are passed over."""
         total = 0
         while True:
             moved, taken = claim.adopt(
                 self._link,
                 self._leases.owner,
-                consumer,
-                started=started,
+                dead.consumer,
+                started=_charged(dead),
                 held=list(self._leases.held),
-                counted=counted,
             )
-            self._accept(taken)
+            self._accept(taken, dead)
             total += moved
             if not moved:
                 return total
@@ -276,7 +290,7 @@ class Reader:
         try:
             self._connect()
             self._leases.renew()
-            found = self._take_all_of(former)
+            found = self._take_all_of(Predecessor(former, ()))
         except (Unavailable, Rejected) as error:
             log.debug("still away: %s", error)
             return False
@@ -287,6 +301,28 @@ class Reader:
             log.info("found %d events whose hand-out never arrived", found)
         self._settle_in()
         return True
+
+
+def _charged(dead: Predecessor) -> tuple[str, ...]:
+    """Return the entries that its end counts against.
+
+    One that the master ordered is the fault of what took too long, and of nothing else.
+    """
+    if dead.ordered:
+        return tuple(each.entry for each in dead.overdue)
+    return dead.started
+
+
+def _told(task: Task, dead: Predecessor) -> Task:
+    """Return the task with what is known of how it ended last time."""
+    if task.entry not in _charged(dead):
+        return task
+    overdue = [each for each in dead.overdue if each.entry == task.entry]
+    # Where an action took too long, it is to blame and not the function that waits.
+    overdue.sort(key=lambda each: not each.ordinal)
+    return msgspec.structs.replace(
+        task, exit=dead.exit, overdue=overdue[0] if overdue else None
+    )
 
 
 def _unwanted(task: Task) -> Decision:

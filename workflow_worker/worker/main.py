@@ -1,8 +1,8 @@
 """A worker process from its first line to its last.
 
 Owns the order of things: what is built, what starts, and how it ends. A drain stops
-the intake first, gives back what was not begun, lets what runs finish, commits it, and
-only then lets go of the consumer's name.
+the intake first, gives back what was not begun, lets what runs finish, commits it,
+gives back what did not end in time, and only then lets go of the consumer's name.
 """
 
 from __future__ import annotations
@@ -22,14 +22,15 @@ from workflow_worker.broker.claim import Owner
 from workflow_worker.broker.commit import Retention
 from workflow_worker.broker.connection import Link
 from workflow_worker.broker.keys import Partition
-from workflow_worker.clock import sleep
+from workflow_worker.clock import monotonic, sleep
 from workflow_worker.errors import (
     ConfigurationError,
     Rejected,
     Unavailable,
     WorkflowWorkerError,
 )
-from workflow_worker.model import Predecessor
+from workflow_worker.model import Predecessor, Task
+from workflow_worker.runtime.backoff import Retries
 from workflow_worker.runtime.execute import Runner
 from workflow_worker.runtime.route import table
 from workflow_worker.settings import Settings
@@ -47,6 +48,8 @@ UNUSABLE_APP = 4
 _ORPHAN_GRACE = 3.0
 _BEAT = 0.5
 _SHORTEST = 0.05
+_EARLY, _EARLIEST = 0.2, 1.0
+"""Which part of its grace, and how many seconds at most, a worker leaves unused."""
 
 
 def run_worker(
@@ -94,14 +97,16 @@ class WorkflowWorker:
             self._owner(consumer), self._new_link(), settings.lease_ms, self._tally.lost
         )
         self._pool = Pool(
-            settings.concurrency_limit,
-            settings.batch_size,
-            Runner(app, max_payload_bytes=settings.max_payload_bytes),
+            settings,
+            Runner(
+                app,
+                max_payload_bytes=settings.max_payload_bytes,
+                retries=Retries(
+                    settings.max_retries, settings.retry_base_ms, settings.retry_max_ms
+                ),
+            ),
             self._leases,
             slot,
-            settings.redis_url,
-            settings.max_deliveries,
-            settings.workflow_namespace,
         )
         self._committer = Committer(
             self._new_link(),
@@ -139,22 +144,34 @@ class WorkflowWorker:
 
     def _drain(self, committing: threading.Thread) -> None:
         self._slot.draining()
-        try:
-            self._reader.give_back(self._pool.withdraw())
-        except WorkflowWorkerError as error:
-            log.warning("could not give events back, others will claim them: %s", error)
+        grace = self._settings.shutdown_timeout_ms / 1000
+        until = monotonic() + grace - min(grace * _EARLY, _EARLIEST)
+        self._give_back(self._pool.withdraw(), "were not begun")
         running = len(self._leases.held)
         if running:
             log.info("draining: %d events to finish", running)
-        self._pool.end()
+        ended = self._pool.end(until)
         self._committer.end()
         committing.join()
+        if not ended:
+            # If the master had to kill it, whoever claims them would count a delivery.
+            self._give_back(list(self._leases.held.values()), "did not end in time")
         try:
             self._reader.leave()
         except WorkflowWorkerError as error:
             log.warning("left without a word: %s", error)
         self._slot.stopped()
         log.info("drained")
+
+    def _give_back(self, tasks: list[Task], why: str) -> None:
+        if not tasks:
+            return
+        try:
+            self._reader.give_back(tasks)
+        except WorkflowWorkerError as error:
+            log.warning("could not give events back, others will claim them: %s", error)
+        else:
+            log.info("gave back %d events that %s", len(tasks), why)
 
     def _heed_signals(self) -> None:
         signal.signal(signal.SIGTERM, lambda *_: self._reader.stop())

@@ -12,14 +12,22 @@ from typing import TYPE_CHECKING
 
 from workflow_worker.board import Slot
 from workflow_worker.broker.connection import Link
-from workflow_worker.model import Decision, Task
+from workflow_worker.broker.keys import Partition
+from workflow_worker.clock import monotonic
+from workflow_worker.locks import Locks
+from workflow_worker.model import Decision, Outcome, Task
+from workflow_worker.settings import Settings
+from workflow_worker.worker.admission import Admission
 from workflow_worker.worker.beside import Beside
 from workflow_worker.worker.committer import Committer
 from workflow_worker.worker.doorbell import Doorbell
 from workflow_worker.worker.effects import Means, RunEffects, ServerClock
+from workflow_worker.worker.floods import Floods
 from workflow_worker.worker.flusher import Flusher
 from workflow_worker.worker.hand import Hand
 from workflow_worker.worker.leases import Leases
+from workflow_worker.worker.limiter import Limiter
+from workflow_worker.worker.quarantine import Quarantine
 from workflow_worker.worker.threads import spawn
 
 if TYPE_CHECKING:
@@ -27,6 +35,7 @@ if TYPE_CHECKING:
 
 AHEAD = 0.05
 """Seconds of work worth having queued: more would only wait here, away from others."""
+_FAILING = (Outcome.FAILED, Outcome.RETRYING)
 _SLOW = 1.0
 """First guess of how long an event runs: nothing is read ahead before the first one."""
 
@@ -35,26 +44,15 @@ class Pool:
     """Threads that run tasks.
 
     Args:
-        threads: how many, CONCURRENCY_LIMIT.
-        most_ahead: most tasks queued, BATCH_SIZE.
+        settings: CONCURRENCY_LIMIT threads, at most BATCH_SIZE tasks queued; each
+            thread has connections of its own.
         runner: runs workflows.
         leases: what is held.
         slot: the board; each thread shows there what it runs.
-        redis_url: for the connections on which threads write journals.
-        max_deliveries: an event handed out more often is poison.
-        namespace: first part of every idempotency key.
     """
 
     def __init__(
-        self,
-        threads: int,
-        most_ahead: int,
-        runner: Runner,
-        leases: Leases,
-        slot: Slot,
-        redis_url: str,
-        max_deliveries: int,
-        namespace: str,
+        self, settings: Settings, runner: Runner, leases: Leases, slot: Slot
     ) -> None:
         self.runner = runner
         self.leases = leases
@@ -62,20 +60,23 @@ class Pool:
         self.queue: queue.SimpleQueue[Task | None] = queue.SimpleQueue()
         self.room_bell = Doorbell()
         self.committer: Committer
+        self._settings = settings
         self._slot = slot
-        self._redis_url = redis_url
-        self._max_deliveries = max_deliveries
-        self._namespace = namespace
+        self._count = threads = settings.concurrency_limit
+        self._most_ahead = settings.batch_size
+        self.quarantine = Quarantine(settings.max_deliveries, self._uncommitted)
+        self.floods = Floods(max(1, threads // 4), slot.flooded)
         self._means = Means(
             leases,
             runner.version_of,
             self.clock,
-            Beside(threads),
-            Flusher(Link(redis_url)),
-            namespace,
+            Beside(threads, slot),
+            Flusher(Link(settings.redis_url)),
+            Limiter(),
+            Locks(settings.redis_url, Partition(settings.workflow_namespace)),
+            settings.event_timeout_ms / 1000,
+            settings.workflow_namespace,
         )
-        self._count = threads
-        self._most_ahead = most_ahead
         self._pace = _SLOW
         self._threads: list[threading.Thread] = []
 
@@ -83,13 +84,15 @@ class Pool:
         """Start the threads."""
         self.committer = committer
         spawn("flusher", self._means.flusher.run)
+        spawn("limiter", self._means.limiter.run)
         for number in range(self._count):
             work = self._hand(number).work
             self._threads.append(spawn(f"pool-{number}", work))
 
     def _hand(self, number: int) -> Hand:
         lane = self._slot.lane(number)
-        effects = RunEffects(self._means, lane, Link(self._redis_url))
+        url = self._settings.redis_url
+        effects = RunEffects(self._means, lane, Link(url))
         self._means.flusher.watch(effects)
         return Hand(
             self.queue,
@@ -97,19 +100,31 @@ class Pool:
             self.runner,
             lane,
             effects,
-            self._max_deliveries,
+            self.quarantine,
+            Admission(
+                self.quarantine,
+                self.floods,
+                self.leases,
+                lane,
+                Link(url),
+                self._settings.retry_max_ms,
+            ),
             self._decided,
             self.room_bell.ring,
         )
 
+    def _uncommitted(self) -> int:
+        return self.committer.waiting
+
     def _decided(self, task: Task, decision: Decision, seconds: float) -> None:
         # Races between threads only blur the mean.
         self._pace = self._pace * 0.8 + max(seconds, 1e-6) * 0.2
+        self.floods.note(task.workflow, failed=decision.outcome in _FAILING)
         self.committer.put((task, decision))
 
     def serve(self, epoch: str) -> None:
         """Note which database it is: idempotency keys must not repeat on another."""
-        self._means.scope = f"{self._namespace}:{epoch}"
+        self._means.scope = f"{self._settings.workflow_namespace}:{epoch}"
 
     def put(self, tasks: list[Task]) -> None:
         """Queue tasks that are held."""
@@ -124,7 +139,7 @@ class Pool:
         """
         most = self._most_ahead
         waiting = self.committer.waiting
-        if waiting > 8 * most:
+        if waiting > 8 * most or self.quarantine.closed:
             return 0
         ahead = min(most, int(AHEAD / self._pace * self._count))
         used = len(self.leases.held) - waiting
@@ -138,19 +153,34 @@ class Pool:
         return self._pace < 0.001 and not self.queue.empty()  # noqa: PLR2004 - a ms
 
     def withdraw(self) -> list[Task]:
-        """Take back what no thread has begun."""
-        unstarted: list[Task] = []
+        """Take back what no thread has begun, and have none begin what waits.
+
+        What a worker was killed for stays: to run it means to note that, and a copy
+        would not know.
+        """
+        self.quarantine.drain()
+        queued: list[Task] = []
         while True:
             try:
                 task = self.queue.get_nowait()
             except queue.Empty:
-                return unstarted
+                break
             if task is not None:
-                unstarted.append(task)
+                queued.append(task)
+        self.put([task for task in queued if task.overdue])
+        return [task for task in queued if not task.overdue]
 
-    def end(self) -> None:
-        """Let every thread finish what it runs, however long that takes."""
+    def end(self, until: float) -> bool:
+        """Let every thread finish what it runs.
+
+        Args:
+            until: monotonic seconds to wait for it.
+
+        Returns:
+            False if something still runs then.
+        """
         for _ in self._threads:
             self.queue.put(None)
         for thread in self._threads:
-            thread.join()
+            thread.join(max(until - monotonic(), 0.0))
+        return not any(thread.is_alive() for thread in self._threads)

@@ -13,7 +13,7 @@ from workflow_worker.broker.keys import Partition
 CLOSED = {"completed", "failed", "cancelled"}
 OURS = {
     *("events", "bell", "timers", "timer-data", "expiry", "early", "fanout"),
-    *("dead", "stats", "routes"),
+    *("dead", "stats", "routes", "fence"),
 }
 """Keys that a partition has at most once."""
 
@@ -41,6 +41,7 @@ class Books:
         self.signals_are_somewhere()
         self.running_means_one_wake()
         self.timers_belong_to_waits()
+        self.what_failed_has_its_letter()
 
     # --- the invariants
 
@@ -56,6 +57,8 @@ class Books:
                 "late": lambda _, name=name: self.expires(name),
                 "once": lambda _, name=name: self.expires(name),
                 "by-status": lambda _: True,
+                "quarantine": lambda _, name=name: self.expires(name),
+                "lock": lambda _, name=name: self.expires(name),
             }
             assert name in OURS or owned[kind](rest), f"{name} has no owner"
 
@@ -91,12 +94,30 @@ class Books:
         timers = self.members("timers")
         for timer in timers:
             if timer.startswith("w:"):
-                assert "due" in self.records[timer[2:]], timer
+                assert {"due", "again"} & set(self.records[timer[2:]]), timer
         for execution_id, record in self.records.items():
-            if record["status"] == "waiting" and "due" in record:
-                assert f"w:{execution_id}" in timers
+            if record["status"] == "retrying":
+                assert "again" in record, execution_id
+                assert "retry" in record, execution_id
+            if record["status"] in {"waiting", "retrying"}:
+                timed = "due" in record or "again" in record
+                assert timed == (f"w:{execution_id}" in timers), execution_id
         holding = {timer for timer in timers if not timer.startswith("w:")}
         assert holding == set(self.map("timer-data"))
+
+    def what_failed_has_its_letter(self) -> None:
+        letters = {
+            text(at): {text(name): text(value) for name, value in fields.items()}
+            for at, fields in self.client.xrange(f"{self.prefix}dead")
+        }
+        for execution_id, record in self.records.items():
+            if record["status"] == "failed":
+                letter = letters[record["dead"]]
+                assert letter["execution_id"] == execution_id
+        full = [
+            each for each in letters.values() if each.get("error_type") == "InboxFull"
+        ]
+        assert self.stats["signals_dead"] >= len(full)
 
     # --- what they are made of
 

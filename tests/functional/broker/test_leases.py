@@ -119,8 +119,8 @@ def test_a_death_the_master_ordered_counts_no_delivery(base: Database) -> None:
     base.add()
     [task] = base.hand("dead").take()
     heir = base.hand("heir")
-    [again] = heir.adopt("dead", started=[task.entry], counted=False)
-    assert again.count == 1
+    [again] = heir.adopt("dead")
+    assert (again.entry, again.count) == (task.entry, 1)
 
 
 def test_adoption_leaves_what_somebody_claimed_meanwhile(base: Database) -> None:

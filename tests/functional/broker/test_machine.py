@@ -46,4 +46,4 @@ def test_it_holds_where_all_is_done_in_pages(valkey: Server) -> None:
 @pytest.mark.parametrize("mutant", mutants.BROKEN, ids=lambda mutant: mutant.name)
 def test_it_is_seen_when(valkey: Server, mutant: Mutant) -> None:
     with replaced(mutant), pytest.raises(Broken, match=f"^{mutant.breaks}: "):
-        run_schedules(valkey, 6, 400)
+        run_schedules(valkey, mutant.number, 400)

@@ -6,7 +6,7 @@ import pytest
 
 from tests.functional.broker.conftest import PARTITION, Database, received, suspended
 from tests.functional.broker.test_children import parent, result_of
-from workflow_worker.broker.queries import dead_letters
+from workflow_worker.broker.letters import Reading, Selection
 from workflow_worker.model import Decision, Outcome
 
 pytestmark = pytest.mark.usefixtures("books")
@@ -95,7 +95,7 @@ def test_the_letter_of_a_very_wide_entry_can_be_read(base: Database) -> None:
     base.client.xadd(PARTITION.events, {"name": "go", **wide, b"\xff": b"\xfe" * 300})
     hand = base.hand()
     assert hand.taken().failed == 1
-    [letter] = dead_letters(hand.link, PARTITION, 10)
+    [letter] = Reading(Selection()).page(hand.link, PARTITION)
     assert letter.event_name == "go"
     assert letter.fields["f599"] == b"599" * 40
     assert letter.fields["\\xff"] == b"\xfe" * 300

@@ -222,6 +222,8 @@ def test_a_cancelled_retry_still_counts_its_event(base: Database) -> None:
     hand.cancel(task.execution_id)
     stats = base.stats()
     assert stats["events_succeeded"] == stats["executions_cancelled"] == 1
+    record = base.record(task.execution_id)
+    assert not {"error_type", "message", "category", "uncounted"} & set(record)
 
 
 def test_a_cancel_makes_an_end_of_a_retry_under_way(base: Database) -> None:
@@ -246,6 +248,30 @@ def test_a_cancel_does_not_hurry_compensations_that_wait_for_a_try(
     assert hand.landed(wake, decision=again) == [Landed.COMMITTED]
     assert base.record(task.execution_id)["status"] == "retrying"
     assert base.wakes() == [], "or it would run round and round"
+
+
+def test_a_compensation_does_not_inherit_the_time_of_a_wait(base: Database) -> None:
+    """A cancelled wait gives its ordinal back, and the compensation gets it."""
+    hand = base.hand()
+    execution_id = base.waiting(hand, delay_ms=MINUTE, undo=True)
+    hand.cancel(execution_id)
+    due = server_ms(base) + 10 * MINUTE
+    decision = Decision(
+        Outcome.RETRYING, wait=Wait(1, again_ms=due), undo=True, ending=True
+    )
+    hand.commit(hand.begin(), decision=decision)
+    assert base.timers() == {f"w:{execution_id}": due}
+    assert "due" not in base.record(execution_id)
+
+
+def test_one_that_goes_on_as_new_has_all_its_tries_again(base: Database) -> None:
+    hand = base.hand()
+    task = plain(base, hand)
+    hand.commit(task, decision=failing_again(base, 3, in_ms=0))
+    hand.commit(hand.begin(), decision=Decision(Outcome.CONTINUED))
+    wake = hand.begin()
+    assert wake.record is not None
+    assert wake.record.attempt == 1
 
 
 def test_a_former_owner_sets_no_try(base: Database) -> None:

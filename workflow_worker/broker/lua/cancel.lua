@@ -26,6 +26,7 @@ if record.status == 'running' or record.undo then
 end
 shut(id, record, 'cancelled')
 redis.call('HSET', X, 'status', 'cancelled', 'updated', number(now))
+redis.call('HDEL', X, 'error_type', 'message', 'category', 'uncounted')
 redis.call('HINCRBY', X, 'step', 1)
 move_status(id, record.status, 'cancelled', now)
 count('executions_cancelled', 1)

@@ -10,8 +10,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tests.functional.broker.machine.broken import expect, same
-from tests.functional.broker.machine.toy import (
+from tests.functional.broker.machine.plan import (
     STARTS,
+    TRIES,
     UNITS,
     Entry,
     Outside,
@@ -33,6 +34,8 @@ class Ledger:
         children: executions that landed commits started.
         steps: how often something changed an execution for good, by execution.
         asked: executions that are to be cancelled by whoever runs them.
+        retries: tries that failed and were not the last, by execution.
+        reopened: executions that an operator made go on: their tries begin anew.
         ids: publish ids used, with the name and key of their events.
     """
 
@@ -44,6 +47,8 @@ class Ledger:
     children: int = 0
     steps: Counter[str] = field(default_factory=Counter)
     asked: set[str] = field(default_factory=set)
+    retries: Counter[str] = field(default_factory=Counter)
+    reopened: set[str] = field(default_factory=set)
     ids: dict[str, tuple[str, str]] = field(default_factory=dict)
 
     def note(self, name: str, *, new: bool, addressed: bool = False) -> None:
@@ -60,23 +65,38 @@ def one_wake(view: View) -> None:
         places, status = view.outstanding(i), view.status(i)
         wanted = 1 if status == "running" else 0
         same(len(places), wanted, "one wake", f"{i} is {status}, wakes {places}")
-        if status == "waiting":
-            _waits(view, i)
+        if status == "running":
+            _fired(view, i)
+        elif status in OPEN:
+            _sleeps(view, i)
+        else:
+            expect(f"w:{i}" not in view.timers, "one wake", f"timer of {i}, {status}")
     expect(set(view.timers) >= set(view.data), "one wake", "data without its timer")
 
 
-def _waits(view: View, i: str) -> None:
-    names = view.waits_for(i)
+def _fired(view: View, i: str) -> None:
+    """Check that what is over is over: by its own time, not by that of a try beside."""
+    record = view.records[i]
+    if int(record.get("fired", 0)):
+        due = record["again" if "retry" in record else "due"]
+        expect(int(due) <= view.now_ms, "one wake", f"{i} went on too early", record)
+
+
+def _sleeps(view: View, i: str) -> None:
+    names, record = view.waits_for(i), view.records[i]
     there = [name for _, name, _ in view.inbox(i) if name in names]
     expect(not there, "one wake", f"{i} sleeps over {there}")
-    due = view.records[i].get("due")
-    wanted = float(due) if due else None
-    same(view.timers.get(f"w:{i}"), wanted, "one wake", f"timer of {i}")
+    dues = [float(record[name]) for name in ("due", "again") if name in record]
+    first = min(dues, default=None)
+    same(view.timers.get(f"w:{i}"), first, "one wake", f"timer of {i}, {dues}")
     children = [name for name in names if name.startswith("/")]
     for child in children:
         fine = view.status(i + child) in OPEN
         expect(fine, "one wake", f"{i} waits for {child}, which has ended")
-    expect(due or names, "one wake", f"{i} waits for nothing")
+    if view.status(i) == "retrying":
+        fine = "again" in record and "retry" in record
+        expect(fine and not names and "due" not in record, "one wake", i, record)
+    expect(dues or names, "one wake", f"{i} waits for nothing")
 
 
 def close(view: View, ledger: Ledger, outside: Outside) -> None:
@@ -87,6 +107,7 @@ def close(view: View, ledger: Ledger, outside: Outside) -> None:
     order(view)
     seen_is_durable(view, outside)
     determinism(view)
+    retries(view, ledger)
     keys(view)
 
 
@@ -219,16 +240,44 @@ def seen_is_durable(view: View, outside: Outside) -> None:
 
 
 def determinism(view: View) -> None:
-    """Each journal holds, for each ordinal, one entry of the kind the code asks for."""
+    """Each journal holds, for each ordinal, one entry of the kind the code asks for.
+
+    What undoes it goes on counting where the code ended, and is in its last run.
+    """
     for i in view.records:
-        kinds = kinds_of(view.plan(i)["steps"])
-        for run in view.history(i):
-            ordinals = [entry["ordinal"] for entry in run]
-            same(len(set(ordinals)), len(ordinals), "determinism", f"ordinals of {i}")
-            _fits(i, run, [kind for kind, _ in kinds])
+        kinds = [kind for kind, _ in kinds_of(view.plan(i)["steps"])]
+        *earlier, last = view.history(i)
+        for run in (*earlier, last):
+            _fits(i, [e for e in run if e["kind"] not in UNDOING], kinds)
+        expect(not any(map(_undoing, earlier)), "determinism", f"undone runs of {i}")
+        undoing = _undoing(last)
+        done = [e["ordinal"] for e in undoing if e["kind"] == "undo"]
+        same(len(set(done)), len(done), "determinism", f"undos of {i}")
+        ends = [e for e in undoing if e["kind"] == "end"]
+        expect(len(ends) <= 1, "determinism", f"{i} ended twice", ends)
+
+
+UNDOING = ("undo", "undotry", "end")
+
+
+def _undoing(run: list[Entry]) -> list[Entry]:
+    return [entry for entry in run if entry["kind"] in UNDOING]
 
 
 def _fits(i: str, run: list[Entry], kinds: list[str]) -> None:
+    done = [entry["ordinal"] for entry in run if entry["kind"] not in TRIES]
+    same(len(set(done)), len(done), "determinism", f"ordinals of {i}")
     for entry in run:
-        kind = kinds[entry["ordinal"] - 1]
-        same(entry["kind"], kind, "determinism", f"{i}, {entry['ordinal']}")
+        kind = TRIES.get(entry["kind"], entry["kind"])
+        wanted = kinds[entry["ordinal"] - 1]
+        same(kind, wanted, "determinism", f"{i}, {entry['ordinal']}")
+
+
+def retries(view: View, ledger: Ledger) -> None:
+    """Every try that failed and was not the last is kept, and counted once."""
+    name = "retries"
+    same(view.stats["retries"], ledger.retries.total(), name, "count")
+    for i in set(view.records) - ledger.reopened:
+        tries = [e for run in view.history(i) for e in run if e["kind"] in TRIES]
+        again = int(view.records[i].get("attempt", 1)) - 1
+        same(len(tries) + again, ledger.retries[i], name, f"tries of {i}")

@@ -13,12 +13,21 @@ from workflow_worker.broker import scripts
 
 @dataclass(frozen=True)
 class Mutant:
-    """A text in the scripts and what stands there instead; and what that breaks."""
+    """A text in the scripts and what stands there instead.
+
+    Attributes:
+        name: what is wrong then.
+        breaks: which invariant; of several, any may be met first.
+        old: the text.
+        new: what stands there instead.
+        number: of the schedules that show it soonest.
+    """
 
     name: str
     breaks: str
     old: str
     new: str
+    number: int = 4
 
 
 BROKEN = (
@@ -27,12 +36,14 @@ BROKEN = (
         "fencing",
         "  if owned[d.entry] ~= d.count then return 0 end\n",
         "",
+        1,
     ),
     Mutant(
         "nobody looks into the inbox when it goes to sleep",
         "one wake",
-        "  if has_any(d.id, names) then\n",
-        "  if false then\n",
+        "  if over or has_any(d.id, names) then\n",
+        "  if over then\n",
+        6,
     ),
     Mutant(
         "what came last is routed first",
@@ -66,15 +77,73 @@ BROKEN = (
     ),
     Mutant(
         "a retry begins with nothing",
-        "seen is durable",
-        "    if not is_dropped(entry, closing, seen) then",
+        "(seen is durable|conservation)",
+        "    if not is_dropped(id, entry, closing, seen) then",
         "    if false then",
     ),
     Mutant(
         "a cancel is forgotten",
         "cancel",
-        "if record.cancel and d.outcome ~= 'cancelled' then",
+        "if record.cancel and d.outcome ~= 'cancelled' and not d.ending then",
         "if false then",
+    ),
+    Mutant(
+        "a try that is due wakes nobody",
+        "one wake",
+        "if x.status ~= 'waiting' and x.status ~= 'retrying' then return end",
+        "if x.status ~= 'waiting' then return end",
+    ),
+    Mutant(
+        "a try beside a wait waits as long",
+        "one wake",
+        "if d.again and (not due or d.again < due) then first = d.again end",
+        "if d.again and not due then first = d.again end",
+        3,
+    ),
+    Mutant(
+        "a try beside a wait ends it",
+        "one wake",
+        "  if x.status == 'retrying' or (x.due and tonumber(x.due) <= now) then",
+        "  if x.status == 'retrying' or x.due then",
+        3,
+    ),
+    Mutant(
+        "an event counts with each try",
+        "conservation",
+        "  if d.counts and d.outcome ~= 'retrying' then\n",
+        "  if d.counts then\n",
+    ),
+    Mutant(
+        "an event that was tried again goes on to count",
+        "conservation",
+        "then redis.call('HDEL', P .. 'x:' .. d.id, 'uncounted') end",
+        "then end",
+        3,
+    ),
+    Mutant(
+        "an event that was tried again and cancelled does not count",
+        "conservation",
+        "if record.uncounted then count('events_succeeded', 1) end",
+        "",
+    ),
+    Mutant(
+        "a cancel hurries what is being undone",
+        "cancel",
+        "if record.cancel and d.outcome ~= 'cancelled' and not d.ending then",
+        "if record.cancel and d.outcome ~= 'cancelled' then",
+        2,
+    ),
+    Mutant(
+        "nobody knows which try of the workflow it is",
+        "retries",
+        "    redis.call('HSET', X, 'attempt', d.attempt)\n",
+        "",
+    ),
+    Mutant(
+        "the tries of what is undone are not counted",
+        "retries",
+        "if kind == 'try' or kind == 'undotry' then",
+        "if kind == 'try' then",
     ),
 )
 SMALL_PAGES = Mutant(
@@ -89,7 +158,8 @@ SMALL_PAGES = Mutant(
 def replaced(mutant: Mutant) -> Iterator[None]:
     """Replace the text in every script that has it; one must."""
     whole = scripts.source
-    found = [mutant.old in whole(name) for name in ("commit", "take", "renew", "retry")]
+    names = ("commit", "take", "renew", "retry", "cancel")
+    found = [mutant.old in whole(name) for name in names]
     assert any(found), f"no script to break: {mutant.old}"
 
     def source(name: str, ahead_ms: int = 0) -> str:

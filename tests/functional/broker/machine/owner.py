@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 
 import redis
 
 from tests.functional.broker.machine.books import Ledger
 from tests.functional.broker.machine.broken import expect, same
-from tests.functional.broker.machine.toy import Lost, Outside, Run
+from tests.functional.broker.machine.plan import TRIES, Outside
+from tests.functional.broker.machine.toy import Lost, Run
 from tests.functional.broker.machine.view import snapshot
 from workflow_worker.broker import claim, commit, journal
 from workflow_worker.broker.claim import Owner
 from workflow_worker.broker.commit import Landed, Retention
 from workflow_worker.broker.connection import Link
 from workflow_worker.broker.keys import Partition
-from workflow_worker.model import Outcome, Task
+from workflow_worker.model import Task
 
 EARLY_TTL_MS = 150_000
 INBOX_LIMIT = 4
@@ -31,12 +33,17 @@ class Base:
         self.link = Link(url)
         self.client = client
         self.partition = partition
-        self.outside = Outside()
+        self.outside = Outside(self.now_ms, lambda: self.partition.ahead_ms)
         self.ledger = Ledger()
         self.known: list[str] = []
         """Executions that ever ran."""
         self.holders: dict[str, tuple[str, int]] = {}
         """Who was last to get an entry, and its count then."""
+
+    def now_ms(self) -> int:
+        """Read the clock that the scripts go by."""
+        seconds, microseconds = self.client.time()
+        return int(seconds * 1000 + microseconds // 1000 + self.partition.ahead_ms)
 
 
 class Worker:
@@ -91,7 +98,7 @@ class Worker:
         self._hold(tasks)
         return len(tasks)
 
-    def adopt(self, dead: str, started: Sequence[str], *, counted: bool) -> None:
+    def adopt(self, dead: str, started: Sequence[str]) -> None:
         """Take over from the dead; with its own name: what a lost reply held."""
         held = [run.task.entry for run in self.runs] if dead == self.name else []
         _, taken = claim.adopt(
@@ -100,7 +107,6 @@ class Worker:
             dead,
             started=started,
             held=held,
-            counted=counted,
         )
         self._hold(taken.tasks)
 
@@ -132,6 +138,8 @@ class Worker:
                     consumed,
                 )
                 same(bool(answer), mine, "fencing", f"append of {run.id}")
+            if mine:
+                self.base.ledger.retries[run.id] += tries_in(entries)
             self._unchanged(before, f"append of {run.id}")
             return answer
 
@@ -187,10 +195,12 @@ class Worker:
         if not answer or decision is None:
             return
         ledger.steps[run.id] += 1
-        if run.id in ledger.asked:
-            fine = Outcome.CANCELLED is decision.outcome or Landed.CANCELLED is answer
-            expect(fine, "cancel", f"{run.id} {decision.outcome}")
-        if answer is Landed.COMMITTED and decision.outcome is not Outcome.FAILED:
+        ledger.retries[run.id] += tries_in(decision.entries)
+        turned = answer is Landed.CANCELLED
+        wanted = run.id in ledger.asked and not decision.ending
+        same(turned, wanted, "cancel", f"{run.id} {decision.outcome}")
+        if not turned:
+            ledger.retries[run.id] += decision.attempt > 0
             ledger.emitted.update(emit.name for emit in decision.emits)
             ledger.children += len(decision.children)
 
@@ -223,3 +233,8 @@ class Worker:
         left = claim.leave(self.base.link, self.owner)
         same(left, not rows, "conservation", "leave")
         return left
+
+
+def tries_in(entries: Sequence[bytes]) -> int:
+    """Count the entries of tries that failed and were not the last."""
+    return sum(json.loads(entry)["kind"] in TRIES for entry in entries)

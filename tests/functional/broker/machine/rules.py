@@ -40,7 +40,7 @@ from tests.functional.broker.machine.owner import (
     Base,
     Worker,
 )
-from tests.functional.broker.machine.toy import ROUTES, UNITS, Entry, Step
+from tests.functional.broker.machine.plan import ROUTES, UNITS, Entry, Step
 from tests.functional.broker.machine.view import OPEN, View, look
 from tests.servers import Server
 from workflow_worker.broker import boot, control, fleet, publish
@@ -50,7 +50,7 @@ from workflow_worker.errors import NotPossible
 
 T = TypeVar("T")
 SKIP_MS = 100_000
-"""Longer than any wait, and shorter than signals are kept."""
+"""Longer than any wait but one, and shorter than signals are kept."""
 
 
 def pick(things: list[T], place: int) -> T:
@@ -124,7 +124,7 @@ class Machine(RuleBasedStateMachine):
         return event_id
 
     @move(
-        3,
+        2,
         name=st.sampled_from(["go", "go", "go", "both", "ping", "nobody"]),
         steps=STEPS,
         end=END,
@@ -150,7 +150,7 @@ class Machine(RuleBasedStateMachine):
         self.send(name, plan, key=key, id=event_id, delay_ms=delay, keep=keep)
 
     @move(
-        5,
+        3,
         names=st.lists(st.sampled_from(sorted(UNITS)), min_size=1, max_size=3),
         place=PLACE,
         delay=DELAY,
@@ -180,7 +180,7 @@ class Machine(RuleBasedStateMachine):
 
     # What operators ask.
 
-    @move(1, when=lambda self: self.known(*OPEN), place=PLACE)
+    @move(2, when=lambda self: self.known(*OPEN), place=PLACE)
     def cancel(self, place: int) -> None:
         i = pick(self.known(*OPEN), place)
         at = self.base.partition
@@ -189,7 +189,7 @@ class Machine(RuleBasedStateMachine):
         if answer == "asked":
             self.ledger.asked.add(i)
 
-    @move(3, when=lambda self: self.known("failed", "cancelled"), place=PLACE)
+    @move(5, when=lambda self: self.known("failed", "cancelled"), place=PLACE)
     def retry(self, place: int) -> None:
         i = pick(self.known("failed", "cancelled"), place)
         with suppress(NotPossible):
@@ -197,6 +197,7 @@ class Machine(RuleBasedStateMachine):
             control.retry(self.link, at, i, EARLY_TTL_MS, INBOX_LIMIT)
             self.ledger.steps[i] += 1
             self.ledger.asked.discard(i)
+            self.ledger.reopened.add(i)
 
     # What owners do.
 
@@ -207,7 +208,7 @@ class Machine(RuleBasedStateMachine):
     def take(self, place: int, most: int, lost: bool) -> None:
         pick(self.workers, place).take(most, reply_lost=lost)
 
-    @move(3, when=lambda self: self.view.unread, place=PLACE, most=MANY)
+    @move(8, when=lambda self: self.view.unread, place=PLACE, most=MANY)
     def serve(self, place: int, most: int) -> None:
         """All that a worker does where nothing gets in its way."""
         worker = pick(self.workers, place)
@@ -300,7 +301,7 @@ class Machine(RuleBasedStateMachine):
     )
     def find_what_a_lost_reply_held(self, place: int) -> None:
         worker = self.one_of(lambda worker: worker.reply_lost, place)
-        worker.adopt(worker.name, [], counted=True)
+        worker.adopt(worker.name, [])
 
     @move(1, place=PLACE, kill=st.booleans())
     def worker_goes(self, place: int, kill: bool) -> None:
@@ -315,7 +316,7 @@ class Machine(RuleBasedStateMachine):
     @move(3, when=lambda self: self.dead, place=PLACE, counted=st.booleans())
     def adopt(self, place: int, counted: bool) -> None:
         name, held = self.dead.pop()
-        pick(self.workers, place).adopt(name, held, counted=counted)
+        pick(self.workers, place).adopt(name, held if counted else [])
 
     # What the world does.
 

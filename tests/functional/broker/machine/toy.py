@@ -7,11 +7,19 @@ new each time, so that a result that was seen and then lost can't go unnoticed.
 from __future__ import annotations
 
 import json
-from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from typing import Any
 
 from tests.functional.broker.machine.broken import same
+from tests.functional.broker.machine.plan import (
+    SOON,
+    UNITS,
+    Entry,
+    Outside,
+    Past,
+    Step,
+    signal_of,
+)
 from workflow_worker.broker.journal import Appended
 from workflow_worker.model import (
     Child,
@@ -19,37 +27,15 @@ from workflow_worker.model import (
     Emission,
     Failure,
     Outcome,
-    Route,
     Task,
     Wait,
 )
 
-Step = list[Any]
-Entry = dict[str, Any]
 Append = Callable[[tuple[bytes, ...], int, tuple[str, ...]], Appended]
-
-MINUTE = 60_000
-"""Every delay is long: what the clock of the machine does meanwhile is no matter."""
-
-ROUTES = (
-    Route("case", names=("go", "both"), signals=("s1", "s2", "kick")),
-    Route("child", signals=("s1",)),
-    Route("plain", names=("ping", "both", "kick")),
-)
-STARTS = {"go": 1, "ping": 1, "both": 2, "kick": 1}
-"""How many executions an event starts."""
-UNITS = {"s1": 2, "s2": 1, "kick": 1}
-"""For how many workflows an event is a signal."""
-KINDS = {
-    "act": "action",
-    "flaky": "action",
-    "wait": "wait",
-    "sleep": "sleep",
-    "emit": "emit",
-    "child": "start",
-    "result": "result",
-}
-"""Which journal entry a step leaves; steps not named here are not numbered."""
+FAILURES = {"retry": SOON, "hurry": 0}
+"""How long after its own failure a workflow with this end is tried again."""
+FAILS = 2
+"""How often such a workflow fails."""
 
 
 class Ended(Exception):  # noqa: N818 - how a run leaves its steps
@@ -62,28 +48,6 @@ class Ended(Exception):  # noqa: N818 - how a run leaves its steps
 
 class Lost(Exception):  # noqa: N818 - as LeaseLost
     """An append said that somebody else owns the execution."""
-
-
-class Outside:
-    """The world outside of Redis, where actions happen.
-
-    Attributes:
-        acts: each action that began: execution, run, and the results it had seen.
-        tried: what fails the first time and works then.
-    """
-
-    def __init__(self) -> None:
-        self.acts: list[tuple[str, int, tuple[Entry, ...]]] = []
-        self.tried: Counter[str] = Counter()
-
-    def answer(self, run: Run) -> int:
-        """Begin an action and answer what nobody was answered before."""
-        self.acts.append((run.id, run.number, tuple(run.seen)))
-        return len(self.acts)
-
-    def works(self, what: str) -> bool:
-        self.tried[what] += 1
-        return self.tried[what] > 1
 
 
 class Run:
@@ -100,7 +64,7 @@ class Run:
         self.record = task.record
         self.number = self.record.run if self.record else 0
         self.history: list[Entry] = [json.loads(entry) for entry in task.journal]
-        self.recorded = {entry["ordinal"]: entry for entry in self.history}
+        self.past = Past(self.history)
         self.journaled = len(self.history)
         self.inbox = list(task.inbox)
         self.cancel = self.record is not None and self.record.cancel
@@ -109,7 +73,9 @@ class Run:
         self.buffered: list[Entry] = []
         self.emits: list[Emission] = []
         self.children: list[Child] = []
-        self.ordinal, self.mark, self.undo = 0, "", False
+        self.ordinal, self.mark = 0, ""
+        self.undos: list[Step] = []
+        self.later: dict[int, int] = {}
         self.decision: Decision | None = None
         self._steps = self._program()
 
@@ -151,10 +117,15 @@ class Run:
     def _program(self) -> Iterator[None]:
         for name, *arguments in self.plan["steps"]:
             yield from getattr(self, f"_{name}")(*arguments)
-        yield from self._honour_cancel()
+        if self.closing:
+            yield from self._close()
         end = self.plan["end"]
-        if end == "fail" and not self.outside.works(self.id):
+        if end == "fail" and self.outside.call(self.id) == 1:
             yield from self._fail(0)
+        if end in FAILURES and self.outside.call(self.id) <= FAILS:
+            self._begin_again(FAILURES[end])
+        if self.later:
+            self._try_later(buffered=True)
         if end == "again":
             self._continue()
         result = b'"fine"' if end == "result" else None
@@ -166,20 +137,63 @@ class Run:
 
     # Steps.
 
-    def _act(self, *, flaky: bool = False) -> Iterator[None]:
-        entry = self._replayed("action")
-        if entry is None:
-            yield from self._honour_cancel()
-            yield
-            yield from self._honour_cancel()
-            answer = self.outside.answer(self)
-            fails = flaky and not self.outside.works(f"{self.id} {self.ordinal}")
-            entry = self._keep("action", [answer, fails])
-        if entry["result"][1]:
-            yield from self._fail(self.ordinal)
+    def _act(self) -> Iterator[None]:
+        return self._shaky(0)
 
     def _flaky(self) -> Iterator[None]:
-        return self._act(flaky=True)
+        return self._shaky(0, flaky=True)
+
+    def _beside(self, tries: int, delay_ms: int | None) -> Iterator[None]:
+        return self._shaky(tries, delay_ms, beside=True)
+
+    def _shaky(
+        self,
+        tries: int,
+        delay_ms: int | None = None,
+        flaky: bool = False,
+        *,
+        beside: bool = False,
+    ) -> Iterator[None]:
+        """An action of which so many tries fail; then, if it is flaky, one for good."""
+        entry = self._replayed("action")
+        if entry is None:
+            yield from self._leave(in_line=not beside)
+            entry = yield from self._perform("action", tries, delay_ms, flaky, beside)
+        if entry is None and not beside:
+            self._try_later(buffered=True)
+        if entry and entry["result"][1]:
+            yield from self._fail(self.ordinal)
+
+    def _perform(
+        self,
+        kind: str,
+        tries: int,
+        delay_ms: int | None,
+        flaky: bool = False,
+        beside: bool = False,
+    ) -> Generator[None, None, Entry | None]:
+        """Try until it is done, or has to wait: without a delay, in this very run."""
+        what = f"{self.id} {kind} {self.ordinal}"
+        while self._is_due(kind):
+            yield
+            if kind == "action":
+                yield from self._leave(in_line=not beside)
+                if self.closing:
+                    break
+            answer, calls = self.outside.answer(self), self.outside.call(what)
+            if calls > tries:
+                return self._keep(kind, [answer, flaky and calls == tries + 1])
+            self._keep_try(kind, delay_ms or 0)
+            if delay_ms is not None:
+                break
+        if tried := self.past.tries.get((self.ordinal, kind)):
+            self.later[self.ordinal] = tried["due"]
+        return None
+
+    def _is_due(self, kind: str) -> bool:
+        tried = self.past.tries.get((self.ordinal, kind))
+        fired = self.record is not None and self.record.fired == self.ordinal
+        return tried is None or fired or tried["due"] <= self.outside.now_ms()
 
     def _wait(self, names: list[str], delay_ms: int | None) -> Iterator[None]:
         return self._await("wait", tuple(names), delay_ms)
@@ -197,7 +211,7 @@ class Run:
     ) -> Iterator[None]:
         if self._replayed(kind):
             return
-        yield from self._honour_cancel()
+        yield from self._leave()
         item = next((item for item in self.inbox if item.name in names), None)
         if item:
             self.inbox.remove(item)
@@ -208,14 +222,13 @@ class Run:
             self._end(
                 Outcome.SUSPENDED,
                 buffered=True,
-                wait=Wait(self.ordinal, names, delay_ms),
-                signals=self.task.workflow != "plain",
+                wait=Wait(self.ordinal, names, delay_ms, again_ms=self._again_ms),
             )
 
     def _emit(self, name: str, delay_ms: int) -> Iterator[None]:
         if self._replayed("emit"):
             return
-        yield from self._honour_cancel()
+        yield from self._leave(in_line=False)
         origin = f"{self.id}/{self._place()}"
         payload = json.dumps({"n": None, "steps": [], "end": "result", "from": origin})
         key = self.task.event.key if self.task.event and name in UNITS else ""
@@ -229,7 +242,7 @@ class Run:
         self.mark = self._place()
         if entry:
             return
-        yield from self._honour_cancel()
+        yield from self._leave(in_line=False)
         payload = json.dumps(plan).encode()
         self.children.append(
             Child(f"{self.id}/{self.mark}", "child", payload, "", self.mark)
@@ -243,8 +256,8 @@ class Run:
             }
         )
 
-    def _undo(self) -> Iterator[None]:
-        self.undo = True
+    def _undo(self, tries: int, delay_ms: int | None) -> Iterator[None]:
+        self.undos.append([tries, delay_ms])
         yield from ()
 
     def _place(self) -> str:
@@ -254,7 +267,7 @@ class Run:
 
     def _replayed(self, kind: str) -> Entry | None:
         self.ordinal += 1
-        entry = self.recorded.get(self.ordinal)
+        entry = self.past.entries.get(self.ordinal)
         if entry is not None:
             same(entry["kind"], kind, "determinism", f"{self.id}, {self.ordinal}")
             if "result" in entry:
@@ -272,9 +285,20 @@ class Run:
         self.seen.append(entry)
         return entry
 
+    def _keep_try(self, kind: str, delay_ms: int) -> None:
+        entry = {
+            "ordinal": self.ordinal,
+            "kind": "undotry" if kind == "undo" else "try",
+            "name": "",
+            "due": self.outside.due_ms(delay_ms),
+        }
+        self.pending.append((entry, ""))
+        self.past.tries[self.ordinal, kind] = entry
+
     # Ends.
 
     def _end(self, outcome: Outcome, *, buffered: bool = False, **more: Any) -> None:
+        void = "failure" in more or "ending" in more
         raise Ended(
             Decision(
                 outcome,
@@ -282,29 +306,82 @@ class Run:
                 consumed=self._consumed(buffered=buffered),
                 journaled=self.journaled,
                 version="1",
-                undo=self.undo,
-                emits=tuple(self.emits) if sends(outcome) else (),
-                children=tuple(self.children) if sends(outcome) else (),
+                undo=bool(self.undos),
+                emits=() if void else tuple(self.emits),
+                children=() if void else tuple(self.children),
+                signals=self.task.workflow != "plain",
                 **more,
             )
         )
 
-    def _honour_cancel(self) -> Iterator[None]:
-        if self.cancel:
-            yield from self._compensate()
-            self._end(Outcome.CANCELLED)
+    @property
+    def closing(self) -> bool:
+        """Whether nothing new is to begin."""
+        return self.cancel or self.past.end is not None
+
+    def _leave(self, *, in_line: bool = True) -> Iterator[None]:
+        """End before the step at hand, unless a run is known to have passed it."""
+        if self.closing and (in_line or self.ordinal > self.past.last):
+            self.ordinal -= 1
+            yield from self._close()
+
+    def _close(self) -> Iterator[None]:
+        if self.past.end:
+            yield from self._fail(self.past.end["closing"])
+        yield from self._compensate()
+        self._end(Outcome.CANCELLED, ending=True)
 
     def _fail(self, closing: int) -> Iterator[None]:
+        if self.undos and not self.past.end and not self.past.undos:
+            self._keep_end(closing)
         yield from self._compensate()
         failure = Failure(
-            "permanent", "Toy", "no", closing=closing, seen=closing, undone=self.undo
+            "permanent",
+            "Toy",
+            "no",
+            closing=closing,
+            seen=closing,
+            undone=bool(self.undos),
         )
         self._end(Outcome.FAILED, failure=failure)
 
+    def _keep_end(self, closing: int) -> None:
+        entry = {
+            "ordinal": self.ordinal,
+            "kind": "end",
+            "name": "",
+            "closing": closing,
+        }
+        self.pending.append((entry, ""))
+
     def _compensate(self) -> Iterator[None]:
-        if self.undo:
-            yield
-            self.outside.answer(self)
+        for tries, delay_ms in reversed(self.undos):
+            self.ordinal += 1
+            entry = self.past.undos.get(self.ordinal)
+            if entry:
+                self.seen.append(entry)
+                continue
+            self.later.clear()
+            if (yield from self._perform("undo", tries, delay_ms)) is None:
+                self._try_later(ending=True)
+
+    @property
+    def _again_ms(self) -> int | None:
+        return min(self.later.values(), default=None)
+
+    def _try_later(self, **how: Any) -> None:
+        """Go on with the first that is due of what is to be tried again."""
+        ordinal = min(self.later, key=self.later.__getitem__)
+        self._end(Outcome.RETRYING, wait=Wait(ordinal, again_ms=self._again_ms), **how)
+
+    def _begin_again(self, delay_ms: int) -> None:
+        """Run from the top once more; what this run buffered is void."""
+        self._end(
+            Outcome.RETRYING,
+            wait=Wait(0, again_ms=self.outside.due_ms(delay_ms)),
+            failure=Failure("recoverable", "Toy", "not yet"),
+            attempt=(self.record.attempt if self.record else 1) + 1,
+        )
 
     def _continue(self) -> None:
         base = json.loads(self.record.base or b"[]") if self.record else []
@@ -315,25 +392,3 @@ class Run:
             payload=json.dumps({**self.plan, "end": "done"}).encode(),
             base=json.dumps(base).encode(),
         )
-
-
-def sends(outcome: Outcome) -> bool:
-    """Tell whether a commit with this outcome carries out emits and starts children."""
-    return outcome not in (Outcome.FAILED, Outcome.CANCELLED)
-
-
-def signal_of(name: str, fields: tuple[bytes, ...]) -> list[Any]:
-    """Return the name of an inbox item, and the number of its event if it has one."""
-    pairs = dict(zip(fields[::2], fields[1::2], strict=True))
-    return [name, json.loads(pairs.get(b"payload", b"{}")).get("n")]
-
-
-def kinds_of(steps: list[Step]) -> list[tuple[str, Step]]:
-    """Return the kind of journal entry for each ordinal, with its step."""
-    found, child = [], False
-    for step in steps:
-        if step[0] in KINDS and (step[0] != "result" or child):
-            found.append((KINDS[step[0]], step))
-        if step[0] in {"child", "result"}:
-            child = step[0] == "child"
-    return found

@@ -11,11 +11,11 @@ from typing import Any
 import msgspec
 import redis
 
-from tests.functional.broker.machine.toy import Entry, signal_of
+from tests.functional.broker.machine.plan import Entry, signal_of
 from workflow_worker.broker.keys import Partition
 
 Fields = dict[str, bytes]
-OPEN = ("running", "waiting")
+OPEN = ("running", "waiting", "retrying")
 CLOSED = ("completed", "failed", "cancelled")
 
 
@@ -37,6 +37,7 @@ class View:
         stats: the counters.
         letters: the dead letters.
         pending: how many entries are leased.
+        now_ms: the clock.
     """
 
     entries: dict[str, Fields] = field(default_factory=dict)
@@ -52,6 +53,7 @@ class View:
     stats: dict[str, int] = field(default_factory=lambda: defaultdict(int))
     letters: list[Fields] = field(default_factory=list)
     pending: int = 0
+    now_ms: int = 0
 
     @property
     def unread(self) -> bool:
@@ -149,8 +151,10 @@ def look(client: redis.Redis, partition: Partition) -> View:
             read(pipe, prefix + key)
         pipe.hgetall(f"{prefix}timer-data")
         pipe.xpending(f"{prefix}events", "workers")
-        *replies, data, pending = pipe.execute()
-    view = View(pending=pending["pending"])
+        pipe.time()
+        *replies, data, pending, (seconds, microseconds) = pipe.execute()
+    now_ms = seconds * 1000 + microseconds // 1000 + partition.ahead_ms
+    view = View(pending=pending["pending"], now_ms=now_ms)
     for (key, _), reply in zip(wanted, replies, strict=True):
         _note(view, key, reply)
     for member, packed in data.items():

@@ -53,7 +53,8 @@ end
 -- at d.again, whichever comes first.
 local function suspend(d, record)
   local X, due = P .. 'x:' .. d.id, d.due
-  if record.wait and tonumber(record.wait) == d.wait then
+  -- A compensation can have the ordinal of the wait that was cancelled for it.
+  if d.outcome == 'suspended' and record.wait and tonumber(record.wait) == d.wait then
     due = tonumber(record.due)
   elseif d.delay then
     due = now + d.delay
@@ -112,7 +113,8 @@ local function continue_as_new(d, record)
   redis.call('HINCRBY', X, 'run', 1)
   redis.call('HSET', X, 'e:payload', d.payload, 'base', d.base)
   -- With an empty journal any version can go on: the one that is current then.
-  redis.call('HDEL', X, 'wait', 'names', 'due', 'again', 'retry', 'fired', 'version')
+  redis.call('HDEL', X, 'wait', 'names', 'due', 'again', 'retry', 'fired', 'version',
+    'attempt')
   if record.due or record.again then cancel_timer('w:' .. d.id) end
   -- Nobody has the handles of its children any more.
   if tonumber(redis.call('HGET', I, 'c') or 0) > 0 then

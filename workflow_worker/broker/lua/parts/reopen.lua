@@ -50,7 +50,8 @@ local function reopen(id)
     'uncounted')
   if record.closing then drop_failure(id, tonumber(record.closing), tonumber(record.seen)) end
   redis.call('HDEL', X, 'closing', 'seen', 'dead')
-  redis.call('HSET', X, 'updated', number(now))
+  -- The time of its workflow begins anew.
+  redis.call('HSET', X, 'updated', number(now), 'resumed', number(now))
   redis.call('HINCRBY', X, 'step', 1)
   redis.call('ZREM', EXPIRY, id)
   count('executions_' .. record.status, -1)

@@ -47,7 +47,7 @@ local function reject(entry, fields, message)
 end
 
 local RECORD = {'status', 'step', 'attempt', 'state', 'version', 'run', 'fired', 'cancel',
-                'base', 'started', 'retry', 'uncounted'}
+                'base', 'started', 'retry', 'uncounted', 'resumed'}
 
 -- Adds to a row what is known of the execution.
 local function with_record(row, id, names)

@@ -1,4 +1,4 @@
-"""The connections of one client: made when needed, one in use per thread at a time.
+"""Connections to one server: made when needed, one in use per thread at a time.
 
 Owns that they are never carried over a fork: the sockets are the parent's.
 """
