@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
 import resource
 import sys
+import threading
 import time
 
 from tests.apps.plain import FOLDER, mark
-from workflow_worker import App, Context, Event
+from workflow_worker import ActionFailed, App, Context, Event
 
 app = App("poison")
 resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
@@ -65,6 +67,20 @@ def slow(ctx: Context, event: Event) -> None:
 def beside(name: str) -> None:
     mark("began", f"{name}-beside")
     gated(name)
+
+
+@app.action(timeout=0.1, max_retries=0)
+def stuck() -> None:
+    """Never end, where no exception gets in: the worker is killed for it."""
+    lock = threading.Lock()
+    lock.acquire()
+    lock.acquire()
+
+
+@app.workflow(on="late")
+def late(ctx: Context, event: Event) -> None:
+    with contextlib.suppress(ActionFailed):
+        stuck()
 
 
 @app.workflow(on="wide")

@@ -246,7 +246,7 @@ class Forgetful(Proxy):
         self.scripts = 0
         self.losing = False
 
-    def _pass_on(self, source: socket.socket, sink: socket.socket) -> None:
+    def _pass_on(self, source: socket.socket, sink: socket.socket, **_: object) -> None:
         with contextlib.suppress(OSError):
             while data := source.recv(65536):
                 if data.startswith(b"*") and b"EVALSHA" in data:

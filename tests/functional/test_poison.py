@@ -192,21 +192,25 @@ def test_the_lock_is_kept_for_longer_than_a_lease(
     assert sorted(service.marked("done")) == ["first", "second"]
 
 
-def test_an_event_interrupted_by_twenty_drains_and_reloads_is_never_poison(
+def test_an_event_interrupted_twenty_times_by_others_is_never_poison(
     db: redis.Redis, valkey: Server, tmp_path: Path
 ) -> None:
+    """By drains, reloads, and kills for what a neighbour did with its time."""
     env = {"MAX_DELIVERIES": "1", "SHUTDOWN_TIMEOUT_MS": "200", "WORKER_COUNT": "1"}
     with Service(valkey.url, tmp_path, APP, **env) as service:
         service.start()
         begin(service, "long")
         for time in range(20):
-            if time % 4:
-                os.kill(service.pid_of("began", "long"), signal.SIGTERM)
-            else:
+            if time % 4 == 0:
                 service.signal(signal.SIGHUP)
+            elif time % 4 == 1:
+                with service.client() as client:
+                    client.publish("late")
+            else:
+                os.kill(service.pid_of("began", "long"), signal.SIGTERM)
             wait_until(lambda: len(service.times("began", "long")) == time + 2)  # noqa: B023 - called at once
             service.remember()
         service.open_gate("long")
         until_quiet(db)
     assert service.marked("done") == ["long"]
-    assert (books(db)["dead"], books(db)["succeeded"]) == (0, 1)
+    assert (books(db)["dead"], books(db)["succeeded"]) == (0, 6)
