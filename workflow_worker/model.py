@@ -335,4 +335,4 @@ class Predecessor(msgspec.Struct, frozen=True):
     exit: str = ""
     """How it ended: ``SIGSEGV``, ``exit status 3``."""
     overdue: tuple[Overdue, ...] = ()
-    """Those of the started for which the master killed it; they do count."""
+    """Those of the started for which the master killed it: they have failed a try."""

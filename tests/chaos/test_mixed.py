@@ -130,6 +130,7 @@ def fits(letter: DeadLetter, fate: str, times: int) -> None:
         assert letter.attempts == 1 + MAX_RETRIES, said
     else:
         assert letter.error_type == "Poison", said
-        assert times == MAX_DELIVERIES, said
+        # A death that it shared with another may have come before its action began.
+        assert 1 <= times <= MAX_DELIVERIES, said
         wanted = {"segfault": {"SIGSEGV"}, "greedy": {"SIGKILL", "exit status 70"}}
         assert letter.exit in wanted[fate], said

@@ -265,40 +265,51 @@ def test_a_limit_that_was_extended_meanwhile_is_not_hit(limiter: Limiter) -> Non
     assert not limit.hit
 
 
-def test_an_end_in_the_middle_of_logging_leaves_no_lock_behind(
-    limiter: Limiter, watched: Watched
-) -> None:
+@pytest.fixture
+def handler() -> Iterator[logging.Handler]:
+    """Of the logger ``talkative``, to which another thread talks as well."""
     handler = logging.StreamHandler(io.StringIO())
     log = logging.getLogger("talkative")
     log.propagate = False
-    log.addHandler(logging.NullHandler())  # after the other one is gone
     log.addHandler(handler)
     talking = True
 
     def neighbour() -> None:
         while talking:
-            spin(500)
+            spin(100)
             log.error("me too")
 
-    def talk(victim: Victim) -> None:
-        while True:
-            spin(500)
-            log.error("still here")
+    thread = threading.Thread(target=neighbour, daemon=True)
+    thread.start()
+    yield handler
+    talking = False
+    thread.join(10)
+    if thread.is_alive():  # then the end of the process would wait as well
+        handler.createLock()
+    log.addHandler(logging.NullHandler())
+    log.removeHandler(handler)
 
-    threading.Thread(target=neighbour, daemon=True).start()
+
+def test_an_end_in_the_middle_of_logging_leaves_no_lock_behind(
+    handler: logging.Handler, watched: Watched
+) -> None:
+    log = logging.getLogger("talkative")
     lock = handler.lock
     assert lock is not None
-    try:
-        for _ in range(40):
-            victim = watched(0.0005, talk)
-            victim.end()
-            assert victim.times == 1
-            assert lock.acquire(timeout=10), "left behind"
-            lock.release()
-    finally:
-        talking = False
-        log.removeHandler(handler)
-        handler.createLock()  # else the end of the process would wait for it
+
+    def talk(victim: Victim) -> None:
+        for _ in range(500):
+            spin(100)
+            log.error("still here")
+
+    stopped = 0
+    for _ in range(60):
+        victim = watched(0.0005, talk)
+        victim.end()
+        stopped += victim.times
+        assert lock.acquire(timeout=10), "left behind"
+        lock.release()
+    assert stopped
 
 
 def test_whoever_stays_in_our_own_code_is_stopped_all_the_same(

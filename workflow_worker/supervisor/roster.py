@@ -21,6 +21,8 @@ from workflow_worker.supervisor.backoff import delay
 
 log = logging.getLogger(__name__)
 
+BUSY_STREAK = 3
+"""Most deaths in a row that count against the next start, if an event was running."""
 SETTLED = 10.0
 """Seconds of being ready after which a worker's seat has no bad name any more."""
 LOOK_AGAIN = 0.05
@@ -206,6 +208,10 @@ class Roster:
         seat.bequests = _bequests(worker, view, status)
         if _fruitful(worker, view):
             seat.streak = 0
+        elif view.ready_at and view.lanes:
+            # Each such death brings an event nearer to being buried, so they end; and the
+            # longer the seat is vacant, the longer its other events wait.
+            seat.streak = min(seat.streak, BUSY_STREAK)
         if worker.overdue:
             # What it ran is to blame, so the seat's name gets no worse.
             seat.retry_at = 0.0

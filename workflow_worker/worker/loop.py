@@ -304,24 +304,24 @@ class Reader:
 
 
 def _charged(dead: Predecessor) -> tuple[str, ...]:
-    """Return the entries that its end counts against.
+    """Return the entries against which a death counts: all that ran.
 
-    One that the master ordered is the fault of what took too long, and of nothing else.
+    None if the master ordered it: what ran for too long has failed a try for it, which
+    its journal says, and may be on its way to more of them.
     """
-    if dead.ordered:
-        return tuple(each.entry for each in dead.overdue)
-    return dead.started
+    return () if dead.ordered else dead.started
 
 
 def _told(task: Task, dead: Predecessor) -> Task:
     """Return the task with what is known of how it ended last time."""
-    if task.entry not in _charged(dead):
+    if task.entry not in dead.started:
         return task
     overdue = [each for each in dead.overdue if each.entry == task.entry]
     # Where an action took too long, it is to blame and not the function that waits.
     overdue.sort(key=lambda each: not each.ordinal)
+    last = task.exit if dead.ordered else dead.exit
     return msgspec.structs.replace(
-        task, exit=dead.exit, overdue=overdue[0] if overdue else None
+        task, exit=last, overdue=overdue[0] if overdue else None
     )
 
 

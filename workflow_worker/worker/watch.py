@@ -66,7 +66,9 @@ class Watch:
             self._limit.arm()
 
     def extend(self) -> None:
-        """Begin its time anew."""
+        """Begin its time anew; one that did not heed its end has none left."""
+        if self.hit:
+            return
         self._run.alive()
         if self._limit is not None:
             self._limit.extend()

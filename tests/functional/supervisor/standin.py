@@ -3,12 +3,16 @@
 ``python -m tests.functional.supervisor.standin FOLDER [reload]``. In FOLDER,
 ``settings.json`` holds the settings and ``plan`` what the workers do: work, slow (a
 drain ends when the file ``release`` is there), late (ready only then), stubborn (never
-drains), crash, refuse. What happened is left there: ``service.json``,
-``births.jsonl`` and, at the end, ``modules.json``.
+drains), crash, exit, refuse. Plans for the first worker of slot 0 alone: overdue (an
+action takes too long), gil (it also keeps the interpreter), extended, cleared, torn (it
+would, but for that), lingers (overdue once it drains). What happened is left there:
+``service.json``, ``births.jsonl``, ``outlived`` by those who outlived their deadline
+and, at the end, ``modules.json``.
 """
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
 import select
@@ -24,6 +28,10 @@ from workflow_worker.settings import Settings
 from workflow_worker.supervisor.service import WorkerService
 
 FOLDER = Path(sys.argv[1])
+SOON = 0.3
+"""Seconds until a deadline."""
+OUTLIVED = 2.5
+"""Seconds after which it must have been found, with the master's pulse to spare."""
 
 
 def worker(
@@ -42,6 +50,8 @@ def worker(
         return 4
     if plan == "crash":
         os.kill(os.getpid(), signal.SIGSEGV)
+    if plan == "exit":
+        return 3
     read_fd, write_fd = os.pipe()
     os.set_blocking(write_fd, False)
     signal.set_wakeup_fd(write_fd)
@@ -52,14 +62,70 @@ def worker(
         slot.beat()
         time.sleep(0.01)
     slot.ready()
+    if plan in HARD and slot_index == 0 and not predecessors:
+        HARD[plan](slot)
     beat_until(slot, read_fd, orphaned_fd)
     slot.draining()
+    if plan == "lingers" and slot_index == 0:
+        overdue(slot)
     while plan == "stubborn" or (plan == "slow" and not (FOLDER / "release").exists()):
         slot.beat()
         time.sleep(0.01)
     slot.lane(0).clear()
     slot.stopped()
     return 0
+
+
+def overdue(slot: Slot) -> None:
+    """Run an action beside its workflow for too long, and two innocents."""
+    soon = time.monotonic() + SOON
+    slot.lane(0).start(7, 0, 1, b"orders", b"0-7-0.orders", soon + 600)
+    slot.lane(1).start(8, 0, 1, b"orders", b"0-8-0.orders")
+    slot.lane(2).start(7, 0, 1, b"orders", b"0-7-0.orders", soon + 600)
+    slot.lane(2).acting(b"charge", 3, soon)
+    slot.lane(3).start(9, 0, 1, b"orders", b"0-9-0.orders", soon + 600)
+    while True:
+        slot.beat()
+        time.sleep(0.01)
+
+
+def gil(slot: Slot) -> None:
+    slot.lane(0).acting(b"charge", 3, time.monotonic() + SOON)
+    ctypes.PyDLL(None).sleep(60)
+
+
+def extended(slot: Slot) -> None:
+    end = time.monotonic() + OUTLIVED
+    slot.lane(0).acting(b"charge", 3, time.monotonic() + SOON)
+    # A machine that stands still for ten seconds would be taken for a hung action.
+    slot.lane(0).extend(time.monotonic() + 10)
+    outlive(slot, end)
+
+
+def cleared(slot: Slot) -> None:
+    slot.lane(0).acting(b"charge", 3, time.monotonic() + SOON)
+    slot.lane(0).clear()
+    outlive(slot, time.monotonic() + OUTLIVED)
+
+
+def torn(slot: Slot) -> None:
+    lane = slot.lane(0)
+    lane._ints[lane._word] += 1
+    lane.extend(time.monotonic() + SOON)
+    outlive(slot, time.monotonic() + OUTLIVED)
+    lane.extend(0.0)
+    lane._ints[lane._word] += 1
+
+
+def outlive(slot: Slot, end: float) -> None:
+    while time.monotonic() < end:
+        slot.beat()
+        time.sleep(0.01)
+    (FOLDER / "outlived").touch()
+
+
+HARD = {"overdue": overdue, "gil": gil, "extended": extended, "cleared": cleared}
+HARD["torn"] = torn
 
 
 def beat_until(slot: Slot, *fds: int) -> None:
@@ -82,7 +148,13 @@ def born(
         "consumer": consumer,
         "log_level": settings.log_level,
         "predecessors": [
-            {"consumer": p.consumer, "started": p.started, "ordered": p.ordered}
+            {
+                "consumer": p.consumer,
+                "started": p.started,
+                "ordered": p.ordered,
+                "exit": p.exit,
+                "overdue": [[o.entry, o.ordinal, o.action] for o in p.overdue],
+            }
             for p in predecessors
         ],
     }

@@ -27,6 +27,8 @@ def test_a_killed_worker_is_replaced_and_the_next_one_knows_what_it_ran(
             "consumer": victim["consumer"],
             "started": [f"7-{victim['slot']}"],
             "ordered": False,
+            "exit": "SIGKILL",
+            "overdue": [],
         }
     ]
     wait_until(lambda: service.pids() >= {heir["pid"]})

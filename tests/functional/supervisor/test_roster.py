@@ -1,0 +1,201 @@
+"""The roster over real processes that do nothing: whom it kills, and what it leaves."""
+
+from __future__ import annotations
+
+import math
+import os
+import subprocess
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from workflow_worker.board import Board, Lane, Slot
+from workflow_worker.clock import monotonic
+from workflow_worker.model import Overdue, Predecessor
+from workflow_worker.supervisor.roster import Roster
+
+
+class Stage:
+    """A roster of one seat."""
+
+    def __init__(self) -> None:
+        self.roster = Roster(Board.create(4, 4))
+        self.told: list[tuple[Predecessor, ...]] = []
+        self.processes: list[subprocess.Popen[bytes]] = []
+        self.roster.resize(1, 0.0)
+        self.fill()
+
+    @property
+    def slot(self) -> Slot:
+        return self.roster.seats[0].slot
+
+    def fill(self) -> None:
+        """Have the seat filled, if it is due."""
+        self.roster.fill(self._fork, monotonic())
+
+    def _fork(self, slot: Slot, predecessors: tuple[Predecessor, ...]) -> int:
+        self.told.append(predecessors)
+        self.processes.append(subprocess.Popen(["sleep", "600"]))
+        slot.begin(f"consumer-{len(self.told)}")
+        return self.processes[-1].pid
+
+    def press(self) -> None:
+        self.roster.press(monotonic())
+
+    def reap(self) -> int:
+        """Wait for the worker's end."""
+        process = self.processes[-1]
+        status = process.wait(20)
+        self.roster.ended(process.pid, status)
+        return status
+
+
+@pytest.fixture
+def stage() -> Iterator[Stage]:
+    stage = Stage()
+    yield stage
+    for process in stage.processes:
+        process.kill()
+        process.wait()
+
+
+def late(slot: Slot, number: int = 0) -> Lane:
+    """Run an action on a lane that is overdue already."""
+    lane = slot.lane(number)
+    lane.start(7, number, 1, b"orders", b"0-7-0.orders")
+    lane.acting(b"charge", 3, monotonic() - 1)
+    return lane
+
+
+def test_what_is_still_overdue_when_the_worker_is_reaped_is_left_to_the_next(
+    stage: Stage,
+) -> None:
+    late(stage.slot)
+    stage.press()
+    assert stage.reap() == -9
+    stage.fill()
+    assert stage.told[-1] == (
+        Predecessor(
+            "consumer-1",
+            ("7-0",),
+            ordered=True,
+            exit="SIGKILL",
+            overdue=(Overdue("7-0", 3, "charge"),),
+        ),
+    )
+
+
+def goes_on_with_another_event(lane: Lane) -> None:
+    lane.start(8, 0, 1, b"orders", b"0-8-0.orders", monotonic() - 1)
+
+
+def goes_on_with_another_action(lane: Lane) -> None:
+    lane.acting(b"ship", 4, monotonic() - 1)
+
+
+def shows_that_it_is_alive(lane: Lane) -> None:
+    lane.extend(monotonic() + 60)
+
+
+def ends(lane: Lane) -> None:
+    lane.clear()
+
+
+@pytest.mark.parametrize(
+    "move",
+    [
+        goes_on_with_another_event,
+        goes_on_with_another_action,
+        shows_that_it_is_alive,
+        ends,
+    ],
+)
+def test_what_went_on_before_the_blow_fell_was_not_overdue(
+    stage: Stage, move: Callable[[Lane], None]
+) -> None:
+    lane = late(stage.slot)
+    late(stage.slot, 1)
+    stage.press()
+    move(lane)
+    stage.reap()
+    stage.fill()
+    (dead,) = stage.told[-1]
+    assert dead.ordered
+    assert dead.overdue == (Overdue("7-1", 3, "charge"),)
+
+
+def test_what_becomes_overdue_after_the_decision_was_not_its_reason(
+    stage: Stage,
+) -> None:
+    late(stage.slot)
+    stage.press()
+    late(stage.slot, 1)
+    stage.reap()
+    stage.fill()
+    (dead,) = stage.told[-1]
+    assert dead.started == ("7-0", "7-1")
+    assert dead.overdue == (Overdue("7-0", 3, "charge"),)
+
+
+def test_nobody_is_killed_twice(stage: Stage, caplog: pytest.LogCaptureFixture) -> None:
+    late(stage.slot)
+    stage.press()
+    stage.press()
+    assert caplog.text.count("is killed") == 1
+    assert stage.roster.next_due() == math.inf
+
+
+def test_any_number_of_overdue_events_is_no_crash_loop(stage: Stage) -> None:
+    for number in range(1, 6):
+        late(stage.slot)
+        stage.press()
+        stage.reap()
+        stage.fill()
+        assert len(stage.told) == number + 1, "it starts at once"
+    view = stage.slot.view()
+    assert view.streak == 0
+    assert view.restarted_at > 0
+    assert stage.roster.board.service().restarts == 5
+
+
+def test_a_worker_that_dies_by_itself_is_still_the_start_of_a_crash_loop(
+    stage: Stage,
+) -> None:
+    os.kill(stage.processes[-1].pid, 11)
+    stage.reap()
+    assert stage.slot.view().streak == 1
+    stage.fill()
+    (dead,) = stage.told[-1]
+    assert (dead.exit, dead.ordered, dead.overdue) == ("SIGSEGV", False, ())
+
+
+def test_the_master_sleeps_no_longer_than_until_the_next_deadline(
+    stage: Stage,
+) -> None:
+    deadline = monotonic() + 60
+    stage.slot.lane(0).start(1, 0, 1, b"w", b"x", deadline + 1)
+    stage.slot.lane(1).start(2, 0, 1, b"w", b"y", deadline)
+    stage.press()
+    assert stage.roster.next_due() == deadline
+    stage.slot.lane(0).clear()
+    stage.slot.lane(1).clear()
+    stage.press()
+    assert stage.roster.next_due() == math.inf
+
+
+def test_a_lane_stuck_in_a_write_keeps_the_master_from_neither_sleep_nor_the_others(
+    stage: Stage,
+) -> None:
+    torn = late(stage.slot)
+    torn._ints[torn._word] += 1
+    stage.press()
+    before = monotonic()
+    stage.press()
+    assert stage.roster.next_due() > before
+    assert stage.processes[-1].poll() is None
+    late(stage.slot, 1)
+    stage.press()
+    assert stage.reap() == -9
+    stage.fill()
+    (dead,) = stage.told[-1]
+    assert dead.overdue == (Overdue("7-1", 3, "charge"),)
