@@ -209,8 +209,8 @@ class Roster:
         if _fruitful(worker, view):
             seat.streak = 0
         elif view.ready_at and view.lanes:
-            # Each such death brings an event nearer to being buried, so they end; and the
-            # longer the seat is vacant, the longer its other events wait.
+            # Each such death brings an event nearer to its burial, so they end; and as
+            # long as the seat is vacant its other events wait.
             seat.streak = min(seat.streak, BUSY_STREAK)
         if worker.overdue:
             # What it ran is to blame, so the seat's name gets no worse.
