@@ -19,7 +19,7 @@ from workflow_worker.client import DeadLetter
 from workflow_worker.model import Json
 
 APP = "tests.apps.mixed:app"
-EVENTS = int(os.environ.get("MIXED_EVENTS", "2000"))
+EVENTS = int(os.environ.get("MIXED_EVENTS", "1000"))
 SHARES = {
     "transient": 0.10,
     "recoverable": 0.10,
