@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
+import pytest
 import redis
 
 from tests.servers import Server
@@ -75,6 +76,7 @@ def letters(service: Service) -> dict[str, DeadLetter]:
     return by_event
 
 
+@pytest.mark.timeout(1500)
 def test_every_event_ends_as_its_class_demands(
     db: redis.Redis, valkey: Server, tmp_path: Path
 ) -> None:
