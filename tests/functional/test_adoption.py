@@ -30,8 +30,10 @@ def leave_behind(db: redis.Redis, *keys: str) -> list[str]:
 
 
 @contextmanager
-def heir(server: Server, folder: Path, **dead: Any) -> Iterator[None]:
-    """Run a worker that adopts what the worker ``dead`` left."""
+def heir(
+    server: Server, folder: Path, *before: dict[str, Any], **dead: Any
+) -> Iterator[None]:
+    """Run a worker that adopts what the worker ``dead`` left, and those before it."""
     settings = {
         "redis_url": server.url,
         "workflow_app": "tests.apps.poison:app",
@@ -39,7 +41,8 @@ def heir(server: Server, folder: Path, **dead: Any) -> Iterator[None]:
         "max_retries": 0,
         "concurrency_limit": 4,
     }
-    told = {"settings": settings, "dead": [{"consumer": "dead", **dead}]}
+    all_dead = [{"consumer": "dead", **dead}, *before]
+    told = {"settings": settings, "dead": all_dead}
     (folder / "told.json").write_text(json.dumps(told))
     worker = subprocess.Popen(
         [sys.executable, "-m", "tests.apps.heir", str(folder / "told.json")],
@@ -69,6 +72,20 @@ def test_a_death_of_its_own_counts_against_all_that_ran(
     [letter] = letters(db).values()
     assert (letter[b"e:key"], letter[b"exit"]) == (b"running", b"SIGSEGV")
     assert ran(tmp_path) == {"queued"}
+
+
+def test_how_the_last_but_one_died_is_known_of_what_the_last_did_not_run(
+    db: redis.Redis, valkey: Server, tmp_path: Path
+) -> None:
+    """It had adopted the event, and died before that came to run."""
+    [entry] = leave_behind(db, "running")
+    db.xclaim(STREAM, GROUP, "dead", 0, [entry])  # counts, as an adoption does
+    first = {"consumer": "first", "started": [entry], "exit": "SIGSEGV"}
+    with heir(valkey, tmp_path, first, started=[], exit="exit status 3"):
+        until_quiet(db)
+    [letter] = letters(db).values()
+    assert (letter[b"e:key"], letter[b"exit"]) == (b"running", b"SIGSEGV")
+    assert letter[b"deliveries"] == b"2", "the second death is not its fault"
 
 
 def test_a_death_that_the_master_ordered_counts_against_nothing(

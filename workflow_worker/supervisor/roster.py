@@ -310,10 +310,10 @@ def _fruitful(worker: Worker, view: SlotView) -> bool:
 def _bequests(worker: Worker, view: SlotView, status: int) -> tuple[Predecessor, ...]:
     """Return the dead whose entries the next one has to adopt.
 
-    One that died before it was ready may not have adopted anything yet, so what was
-    left to it goes on to the next.
+    One that died may not have come to run all it had adopted, or adopted anything, so
+    what it was told of the dead before it goes on to the next.
     """
-    inherited = () if view.ready_at else worker.bequests
+    inherited = worker.bequests if status or not view.ready_at else ()
     if status == 0 or not view.consumer:
         return inherited
     # A run and the actions beside it have a lane each.

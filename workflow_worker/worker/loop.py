@@ -177,12 +177,12 @@ class Reader:
         finally:
             self._idle = False
 
-    def _accept(self, taken: Taken, dead: Predecessor | None = None) -> bool:
+    def _accept(self, taken: Taken, dead: tuple[Predecessor, ...] = ()) -> bool:
         """Hold and queue what came; True if anything did."""
         self._tally.taken(taken)
         self._pool.clock.set(taken.server_ms)
         tasks = taken.tasks
-        if dead is not None:
+        if dead:
             tasks = [_told(task, dead) for task in tasks]
         if tasks:
             self._leases.hold(tasks)
@@ -250,13 +250,21 @@ class Reader:
         self._rung = True
 
     def _adopt(self, predecessors: tuple[Predecessor, ...]) -> None:
-        for dead in predecessors:
-            count = self._take_all_of(dead)
+        for place, dead in enumerate(predecessors):
+            count = self._take_all_of(dead, predecessors[place:])
             if count:
                 log.warning("adopted %d events of %s", count, dead.consumer)
 
-    def _take_all_of(self, dead: Predecessor) -> int:
-        """Move all of a consumer's entries here; the own ones held are passed over."""
+    def _take_all_of(
+        self, dead: Predecessor, before: tuple[Predecessor, ...] = ()
+    ) -> int:
+        """Move all of a consumer's entries here; the own ones held are passed over.
+
+        Args:
+            dead: whose.
+            before: it, and those whose entries it may not have come to run, the last to
+                die first: how they died is known of what they ran.
+        """
         total = 0
         while True:
             moved, taken = claim.adopt(
@@ -266,7 +274,7 @@ class Reader:
                 started=_charged(dead),
                 held=list(self._leases.held),
             )
-            self._accept(taken, dead)
+            self._accept(taken, before)
             total += moved
             if not moved:
                 return total
@@ -312,9 +320,10 @@ def _charged(dead: Predecessor) -> tuple[str, ...]:
     return () if dead.ordered else dead.started
 
 
-def _told(task: Task, dead: Predecessor) -> Task:
+def _told(task: Task, before: tuple[Predecessor, ...]) -> Task:
     """Return the task with what is known of how it ended last time."""
-    if task.entry not in dead.started:
+    dead = next((each for each in before if task.entry in each.started), None)
+    if dead is None:
         return task
     overdue = [each for each in dead.overdue if each.entry == task.entry]
     # Where an action took too long, it is to blame and not the function that waits.

@@ -199,3 +199,17 @@ def test_a_lane_stuck_in_a_write_keeps_the_master_from_neither_sleep_nor_the_oth
     stage.fill()
     (dead,) = stage.told[-1]
     assert dead.overdue == (Overdue("7-1", 3, "charge"),)
+
+
+def test_a_replacement_is_told_of_all_that_died_one_after_the_other(
+    stage: Stage,
+) -> None:
+    """The one in between may not have come to run what it had adopted."""
+    for number in (1, 2):
+        stage.slot.ready()
+        stage.slot.lane(0).start(number, 0, 1, b"w", b"x", 0.0)
+        stage.processes[-1].kill()
+        stage.reap()
+        stage.fill()
+    assert [dead.consumer for dead in stage.told[-1]] == ["consumer-2", "consumer-1"]
+    assert [dead.started for dead in stage.told[-1]] == [("2-0",), ("1-0",)]
