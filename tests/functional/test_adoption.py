@@ -117,3 +117,20 @@ def test_one_ordered_for_what_took_too_long_has_failed_that_alone(
     assert letter[b"error_type"].endswith(b"EventTimeout")
     assert letter[b"deliveries"] == b"1", "it is no step to poison"
     assert ran(tmp_path) == {"beside"}
+
+
+def test_what_took_too_long_is_known_though_its_heir_died_taking_note_of_it(
+    db: redis.Redis, valkey: Server, tmp_path: Path
+) -> None:
+    [slow] = leave_behind(db, "slow")
+    killed = {
+        "consumer": "first",
+        "started": [slow],
+        "ordered": True,
+        "overdue": [{"entry": slow}],
+    }
+    with heir(valkey, tmp_path, killed, started=[], exit="SIGSEGV"):
+        until_quiet(db)
+    [letter] = letters(db).values()
+    assert letter[b"error_type"].endswith(b"EventTimeout")
+    assert ran(tmp_path) == set()

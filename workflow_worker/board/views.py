@@ -44,6 +44,7 @@ class LaneView:
     entry: str
     """Id of the stream entry that is the lease."""
     deliveries: int
+    """0 where it has not begun: it takes note of how its last worker ended."""
     since: float
     """Monotonic seconds when it began."""
     workflow: str

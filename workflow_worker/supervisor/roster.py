@@ -317,7 +317,8 @@ def _bequests(worker: Worker, view: SlotView, status: int) -> tuple[Predecessor,
     if status == 0 or not view.consumer:
         return inherited
     # A run and the actions beside it have a lane each.
-    started = tuple(dict.fromkeys(lane.entry for lane in view.lanes))
+    begun = (lane.entry for lane in view.lanes if lane.deliveries)
+    started = tuple(dict.fromkeys(begun))
     own = Predecessor(
         view.consumer,
         started,

@@ -43,13 +43,20 @@ JITTER_MS = 50
 """Milliseconds by which answers of the server may differ because they were slow."""
 
 
-def show(lane: Lane, task: Task, deadline: float) -> None:
-    """Show on the board that a thread runs this task from now on."""
+def show(lane: Lane, task: Task, deadline: float, *, begun: bool = True) -> None:
+    """Show on the board that a thread runs this task from now on.
+
+    Args:
+        lane: of the thread.
+        task: what it runs.
+        deadline: when the process is to be killed for it.
+        begun: False where it only takes note of how the last run ended: then a death of
+            the process is not its fault, and its heir takes note of the same.
+    """
     ms, _, sequence = task.entry.partition("-")
     workflow, execution_id = task.workflow.encode(), task.execution_id.encode()
-    lane.start(
-        int(ms), int(sequence), task.deliveries, workflow, execution_id, deadline
-    )
+    deliveries = task.deliveries if begun else 0
+    lane.start(int(ms), int(sequence), deliveries, workflow, execution_id, deadline)
 
 
 class ServerClock:
@@ -146,6 +153,8 @@ class RunEffects:
         self._lane = lane
         self._link = link
         self._task: Task | None = None
+        self._noting = False
+        """So far it only takes note of what its last worker was killed for."""
         self._alive_until = 0.0
         """Monotonic seconds: EVENT_TIMEOUT_MS after the last sign of life; 0: never."""
         self._bound = 0.0
@@ -161,6 +170,7 @@ class RunEffects:
             When, in monotonic seconds, the process is to be killed for it; 0: never.
         """
         self._task = task
+        self._noting = task.overdue is not None
         self._bound = 0.0
         self._alive_until = 0.0
         self.alive()
@@ -262,6 +272,8 @@ class RunEffects:
         lane = self._lane
         if beside:
             lane = self._means.beside.lane()
+        if beside or self._noting:
+            self._noting = self._noting and beside
             show(lane, self._own(), self.deadline)
         limit = None if seconds is None else self._means.limiter.limit(seconds)
         watch = Watch(self, lane, limit, beside=beside)

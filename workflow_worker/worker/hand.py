@@ -93,7 +93,8 @@ class Hand:
             self._admission.leave(task)
 
     def _run(self, task: Task) -> None:
-        show(self._lane, task, self._effects.begin(task))
+        deadline = self._effects.begin(task)
+        show(self._lane, task, deadline, begun=task.overdue is None)
         logs.running(task.execution_id)
         begun = monotonic()
         try:

@@ -322,7 +322,7 @@ def _charged(dead: Predecessor) -> tuple[str, ...]:
 
 def _told(task: Task, before: tuple[Predecessor, ...]) -> Task:
     """Return the task with what is known of how it ended last time."""
-    dead = next((each for each in before if task.entry in each.started), None)
+    dead = next((each for each in before if _ran(each, task.entry)), None)
     if dead is None:
         return task
     overdue = [each for each in dead.overdue if each.entry == task.entry]
@@ -332,6 +332,10 @@ def _told(task: Task, before: tuple[Predecessor, ...]) -> Task:
     return msgspec.structs.replace(
         task, exit=last, overdue=overdue[0] if overdue else None
     )
+
+
+def _ran(dead: Predecessor, entry: str) -> bool:
+    return entry in dead.started or any(entry == each.entry for each in dead.overdue)
 
 
 def _unwanted(task: Task) -> Decision:

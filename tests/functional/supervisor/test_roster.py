@@ -213,3 +213,16 @@ def test_a_replacement_is_told_of_all_that_died_one_after_the_other(
         stage.fill()
     assert [dead.consumer for dead in stage.told[-1]] == ["consumer-2", "consumer-1"]
     assert [dead.started for dead in stage.told[-1]] == [("2-0",), ("1-0",)]
+
+
+def test_who_only_took_note_of_how_the_last_one_ended_had_not_begun(
+    stage: Stage,
+) -> None:
+    stage.slot.ready()
+    stage.slot.lane(0).start(1, 0, 0, b"w", b"x", 0.0)
+    stage.slot.lane(1).start(2, 0, 1, b"w", b"x", 0.0)
+    stage.processes[-1].kill()
+    stage.reap()
+    stage.fill()
+    [dead] = stage.told[-1]
+    assert dead.started == ("2-0",)
