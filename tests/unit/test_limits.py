@@ -20,6 +20,7 @@ from workflow_worker import (
     App,
     Context,
     RecoverableError,
+    RetryPolicy,
     TransientError,
     current_action,
 )
@@ -92,8 +93,22 @@ def test_what_took_its_worker_with_it_counts_as_a_try() -> None:
     hung = msgspec.structs.replace(hung, journal=decision.entries)
     effects = Memory(decision.entries)
     effects.skipped_ms = LATER_MS
-    last = Runner(app, max_payload_bytes=1000).run(hung, effects)
-    assert last.outcome is Outcome.FAILED
+    noted = Runner(app, max_payload_bytes=1000).run(hung, effects)
+    assert noted.outcome is Outcome.RETRYING, "it goes on in an entry of its own"
+    journal = effects.journal + noted.entries
+    assert run(app, journal=journal).outcome is Outcome.FAILED
+    assert flaky.attempts == []
+
+
+def test_the_try_after_a_kill_never_begins_in_the_same_run() -> None:
+    flaky = Flaky(timeout=5, retry=RetryPolicy(base=0.001))
+    hung = msgspec.structs.replace(task(), overdue=Overdue("1-0", 1, "call"))
+    effects = Memory()
+    effects.patient = True
+
+    noted = Runner(flaky.flow(), max_payload_bytes=1000).run(hung, effects)
+
+    assert noted.outcome is Outcome.RETRYING
     assert flaky.attempts == []
 
 

@@ -65,32 +65,27 @@ def perform(
     Raises:
         LeaseLost: another worker owns the execution now.
     """
-    effects, history = steps.effects, steps.history
+    history = steps.history
     tried = history.tried(ordinal, kind)
     if tried is not None and not steps.is_due(tried):
         return Later(ordinal, tried.due_ms)
+    attempt = tried.attempt + 1 if tried is not None else 1
+    if steps.overran(ordinal):
+        return _note_kill(steps, action, ordinal, kind, attempt)
     while True:
-        attempt = tried.attempt + 1 if tried is not None else 1
-        if steps.overran(ordinal):
-            done = _killed(action, ordinal, kind, attempt, effects.now_ms())
-        else:
-            done = _try(steps, action, args, kwargs, ordinal, kind, attempt, beside)
-        entry, cause = done
-        if cause is None:
+        done = _try(steps, action, args, kwargs, ordinal, kind, attempt, beside)
+        if done[1] is None:
             return done
-        now_ms = effects.now_ms()
-        verdict = steps.terms.classifier.verdict(cause, action.retry, now_ms)
-        delay_ms = _delay_ms(steps, action, kind, verdict, attempt)
-        if delay_ms is None:
-            error = failure.record(cause, verdict)
-            return msgspec.structs.replace(entry, error=error), cause
-        tried = _failed_try(entry, cause, verdict, now_ms + delay_ms)
-        history.try_failed(tried, kind, effects)
-        if history.cancel and kind == ACTION:
-            return Later(ordinal, tried.due_ms)
+        entry = _judged(steps, action, kind, done[0], done[1])
+        if entry.kind == kind:
+            return entry, done[1]
+        history.try_failed(entry, kind, steps.effects)
         # What takes no longer than a moment is not worth a suspension.
-        if delay_ms and not effects.pause(delay_ms / 1000):
-            return Later(ordinal, tried.due_ms)
+        pause = max(0, entry.due_ms - steps.effects.now_ms()) / 1000
+        cancelled = history.cancel and kind == ACTION
+        if cancelled or (pause and not steps.effects.pause(pause)):
+            return Later(ordinal, entry.due_ms)
+        attempt += 1
 
 
 def _try(
@@ -151,8 +146,15 @@ def _timeout(
     return error.with_traceback(cause.__traceback__)
 
 
-def _killed(action: Callee, ordinal: int, kind: str, attempt: int, now_ms: int) -> Done:
-    """Return what came of a try whose worker had to be killed for it."""
+def _note_kill(
+    steps: Steps, action: Callee, ordinal: int, kind: str, attempt: int
+) -> Later:
+    """Keep that the last worker had to be killed for a try, which failed by that.
+
+    What comes of it is for another run: this one's entry may have seen many deaths, and
+    whatever ran in it would be suspect.
+    """
+    effects = steps.effects
     limit = "its event may (EVENT_TIMEOUT_MS)"
     if action.timeout_ms is not None:
         limit = f"{action.timeout_ms / 1000:g} s"
@@ -160,8 +162,33 @@ def _killed(action: Callee, ordinal: int, kind: str, attempt: int, now_ms: int) 
         f"action {action.name} took longer than {limit} and could not be stopped: "
         "its worker was killed"
     )
+    now_ms = effects.now_ms()
     entry = Entry(ordinal, kind, action.name, started_ms=now_ms, attempt=attempt)
-    return entry, error
+    entry = _judged(steps, action, kind, entry, error)
+    if entry.kind == kind:
+        steps.history.add(entry, effects)
+        return Later(ordinal, now_ms)
+    steps.history.try_failed(entry, kind, effects)
+    return Later(ordinal, entry.due_ms)
+
+
+def _judged(
+    steps: Steps, action: Callee, kind: str, entry: Entry, cause: BaseException
+) -> Entry:
+    """Return what is kept of a try that failed: the last one, or one of several."""
+    now_ms = steps.effects.now_ms()
+    verdict = steps.terms.classifier.verdict(cause, action.retry, now_ms)
+    error = failure.record(cause, verdict)
+    delay_ms = _delay_ms(steps, action, kind, verdict, entry.attempt)
+    if delay_ms is None:
+        return msgspec.structs.replace(entry, error=error)
+    # Little is kept of those that are not the last, for there may be many.
+    return msgspec.structs.replace(
+        entry,
+        kind=UNDO_TRY if kind == UNDO else TRY,
+        error=msgspec.structs.replace(error, bases=(), traceback=""),
+        due_ms=now_ms + delay_ms,
+    )
 
 
 def _delay_ms(
@@ -173,16 +200,3 @@ def _delay_ms(
         return None
     left_ms = steps.left_ms if kind == ACTION else None
     return backoff.next_ms(policy, attempt, verdict, steps.effects.random(), left_ms)
-
-
-def _failed_try(
-    entry: Entry, cause: BaseException, verdict: Verdict, due_ms: int
-) -> Entry:
-    """Return what is kept of a try that was not the last: little, there may be many."""
-    error = failure.record(cause, verdict)
-    return msgspec.structs.replace(
-        entry,
-        kind=UNDO_TRY if entry.kind == UNDO else TRY,
-        error=msgspec.structs.replace(error, bases=(), traceback=""),
-        due_ms=due_ms,
-    )
