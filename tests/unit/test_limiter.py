@@ -21,6 +21,12 @@ from workflow_worker.worker.limiter import Limit, Limiter
 
 FOREVER = 3600.0
 
+# What comes while the interpreter runs a finalizer or a callback of the collector, as
+# hypothesis has one, is dropped there with a warning. Then the process has its limit.
+pytestmark = pytest.mark.filterwarnings(
+    "ignore::pytest.PytestUnraisableExceptionWarning"
+)
+
 
 class CountingBell(Doorbell):
     """Counts how often it woke somebody."""
