@@ -52,8 +52,8 @@ def test_two_instances_finish_each_its_own_version(
     old, new = app_of(tmp_path, "old", 1), app_of(tmp_path, "new", 2)
     keys = [f"k{n}" for n in range(30)]
     with (
-        Service(valkey.url, tmp_path, old, cwd=tmp_path) as first,
-        Service(valkey.url, tmp_path, new, cwd=tmp_path) as second,
+        Service(valkey.url, tmp_path, old, cwd=tmp_path, RETRY_MAX_MS="1000") as first,
+        Service(valkey.url, tmp_path, new, cwd=tmp_path, RETRY_MAX_MS="1000") as second,
     ):
         first.start()
         second.start()

@@ -44,6 +44,9 @@ REFRESH = 60.0
 """Seconds between tellings of what this App wants."""
 PATIENCE_MS = 3_600_000
 """How long work for a workflow that no instance has is kept before it is buried."""
+_UNKNOWN_SHARE = 0.25
+"""By which a wait for such an instance grows: chance says who reads it next, and where
+one of several has it, it is not to wait twice as long for each that has not."""
 
 
 class Draining(ControlFlow):
@@ -207,7 +210,9 @@ class Reader:
                 self._leases.hold([task])
                 self._committer.put((task, _unwanted(task)))
                 continue
-            delay = delay_ms(task, PutBack.UNKNOWN, self._settings.retry_max_ms)
+            delay = delay_ms(
+                task, PutBack.UNKNOWN, self._settings.retry_max_ms, _UNKNOWN_SHARE
+            )
             owner = self._leases.owner
             claim.requeue(self._link, owner, [task], delay, PutBack.UNKNOWN)
             log.info("no %s here: event put back for %d ms", _wanted(task), delay)

@@ -26,16 +26,17 @@ def waited_ms(task: Task, why: PutBack) -> int:
     return task.waited_ms if task.put_back == why else 0
 
 
-def delay_ms(task: Task, why: PutBack, most_ms: int) -> int:
-    """Return for how long to put it back: as long again as it has waited already.
+def delay_ms(task: Task, why: PutBack, most_ms: int, share: float = 1.0) -> int:
+    """Return for how long to put it back: in proportion to what it has waited already.
 
     Args:
         task: to be put back.
         why: for which reason.
         most_ms: longest delay, but for the jitter: half of it more or less, so that
             what was put back together does not come back together.
+        share: of what it has waited; 1 doubles its wait, a smaller one asks more often.
     """
-    delay = min(max(waited_ms(task, why), FIRST_MS), most_ms)
+    delay = min(max(waited_ms(task, why) * share, FIRST_MS), most_ms)
     return int(delay * random.uniform(0.5, 1.5))  # noqa: S311 - jitter
 
 
