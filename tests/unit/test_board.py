@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from workflow_worker.board import Board, Counters, Slot, State
+from workflow_worker.board import Board, Counters, Restart, Slot, State
 
 
 @pytest.fixture
@@ -240,6 +240,25 @@ def test_every_counter_has_its_own_place(board: Board) -> None:
     assert board.totals() == Counters(1, 2, 3, 4, 5, 6, 7, 8)
 
 
+def test_what_the_dead_took_of_the_processor_adds_up(board: Board) -> None:
+    slot = tenant(board.slots[0])
+    slot.vacated(-9, Restart.HUNG, 2.5)
+    tenant(slot, pid=42)
+    slot.vacated(0, Restart.EVENTS, 1.5)
+    view = slot.view()
+    assert (view.cpu_seconds, view.cause) == (4.0, Restart.EVENTS)
+
+
+def test_how_a_tenant_fares_lately_goes_with_it(board: Board) -> None:
+    slot = tenant(board.slots[0])
+    slot.recently(20, 3)
+    slot.saturated(7.0)
+    view = slot.view()
+    assert (view.recent_runs, view.recent_errors, view.saturated_since) == (20, 3, 7.0)
+    view = tenant(slot, pid=42).view()
+    assert (view.recent_runs, view.recent_errors, view.saturated_since) == (0, 0, 0.0)
+
+
 def test_totals_include_slots_that_nobody_has_any_more(board: Board) -> None:
     for slot in board.slots:
         tenant(slot).add(processed=2, succeeded=2)
@@ -311,8 +330,12 @@ def test_a_thread_s_next_event_heals_a_write_that_was_cut_off(board: Board) -> N
 
 def test_the_master_s_word_reaches_readers(board: Board) -> None:
     board.beat()
-    board.count_restart()
+    for cause in Restart:
+        for _ in range(cause):
+            board.count_restart(cause)
     board.stopping()
     service = board.service()
-    assert (service.restarts, service.stopping) == (1, True)
+    assert dict(service.replaced) == {cause: cause.value for cause in Restart}
+    assert service.restarts == Restart.DIED + Restart.HUNG + Restart.OVERDUE
+    assert service.stopping
     assert service.beat > 0

@@ -39,7 +39,7 @@ HEALTHY = SlotView(
     lanes=(),
 )
 DEAD = {"pid": 0, "state": State.FREE, "exit_status": -9, "retry_at": NOW}
-SERVICE = ServiceView(beat=NOW, restarts=0, stopping=False)
+SERVICE = ServiceView(beat=NOW, replaced={}, stopping=False)
 
 
 def worker(**changes: object) -> SlotView:
@@ -47,7 +47,7 @@ def worker(**changes: object) -> SlotView:
 
 
 def service_of(*views: SlotView, stopping: bool = False) -> Status:
-    service = ServiceView(beat=NOW, restarts=0, stopping=stopping)
+    service = ServiceView(beat=NOW, replaced={}, stopping=stopping)
     return judge(views, service, NOW, HANG_MS).verdict.status
 
 

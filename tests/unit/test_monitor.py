@@ -9,7 +9,7 @@ import re
 import pytest
 from flask.testing import FlaskClient
 
-from workflow_worker.board import Board, Slot
+from workflow_worker.board import Board, Restart, Slot
 from workflow_worker.clock import monotonic
 from workflow_worker.monitor.report import Reporter
 from workflow_worker.monitor.server import make_app
@@ -258,7 +258,7 @@ def test_the_metrics_line_tells_totals_and_the_rate_since_the_last(
     reporter = Reporter(board, 100.0)
     slot.add(processed=30, succeeded=30)
     slot.lane(0).start(1, 0, 1, b"w", b"x")
-    board.count_restart()
+    board.count_restart(Restart.DIED)
     with caplog.at_level("INFO", "workflow_worker.metrics"):
         reporter.report(110.0)
         reporter.report(120.0)

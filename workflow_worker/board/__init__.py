@@ -6,6 +6,7 @@ from workflow_worker.board.slot import Slot
 from workflow_worker.board.views import (
     Counters,
     LaneView,
+    Restart,
     ServiceView,
     SlotView,
     State,
@@ -16,6 +17,7 @@ __all__ = [
     "Counters",
     "Lane",
     "LaneView",
+    "Restart",
     "ServiceView",
     "Slot",
     "SlotView",

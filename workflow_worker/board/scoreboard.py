@@ -23,7 +23,7 @@ from contextlib import contextmanager
 
 from workflow_worker.board.lane import PAUSES, WORD
 from workflow_worker.board.slot import Slot, slot_words
-from workflow_worker.board.views import Counters, ServiceView, SlotView
+from workflow_worker.board.views import Counters, Restart, ServiceView, SlotView
 from workflow_worker.clock import monotonic, sleep
 
 _HEADER_WORDS = 16
@@ -33,9 +33,10 @@ class _Header(enum.IntEnum):
     """Words of the board as a whole; the master writes them."""
 
     BEAT = 0
-    RESTARTS = 1
-    STOPPING = 2
-    ARRANGED = 3
+    STOPPING = 1
+    ARRANGED = 2
+    REPLACED = 4
+    """One word per :class:`Restart`."""
 
 
 class Board:
@@ -66,9 +67,9 @@ class Board:
         """Note that the master went through another round."""
         self._floats[_Header.BEAT] = monotonic()
 
-    def count_restart(self) -> None:
-        """Note that a worker died and is replaced."""
-        self._ints[_Header.RESTARTS] += 1
+    def count_restart(self, cause: Restart) -> None:
+        """Note that a worker is replaced, and why."""
+        self._ints[_Header.REPLACED + cause] += 1
 
     def stopping(self) -> None:
         """Note that the service was told to stop."""
@@ -79,7 +80,7 @@ class Board:
         ints = self._ints
         return ServiceView(
             beat=self._floats[_Header.BEAT],
-            restarts=ints[_Header.RESTARTS],
+            replaced={cause: ints[_Header.REPLACED + cause] for cause in Restart},
             stopping=bool(ints[_Header.STOPPING]),
         )
 

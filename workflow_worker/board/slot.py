@@ -17,7 +17,14 @@ from workflow_worker.board.lane import (
     Lane,
     text,
 )
-from workflow_worker.board.views import COUNTERS, Counters, LaneView, SlotView, State
+from workflow_worker.board.views import (
+    COUNTERS,
+    Counters,
+    LaneView,
+    Restart,
+    SlotView,
+    State,
+)
 from workflow_worker.clock import monotonic, wall_ms
 
 _SLOT_WORDS = 72
@@ -36,6 +43,8 @@ class _Word(enum.IntEnum):
     STREAK = 5
     RETRY_AT = 6
     EXIT_STATUS = 7
+    CAUSE = 8
+    CPU_SECONDS = 9
     TENANT_GENERATION = 16
     STATE = 17
     HEARTBEAT = 18
@@ -43,6 +52,9 @@ class _Word(enum.IntEnum):
     READY_AT = 20
     REDIS_DOWN_SINCE = 21
     LANES = 22
+    RECENT_RUNS = 23
+    RECENT_ERRORS = 24
+    SATURATED_SINCE = 25
     COUNTERS = 32
     CONSUMER = 40
     FLOODED = 56
@@ -88,9 +100,22 @@ class Slot:
         """Note which process lives here now (master)."""
         self._ints[_Word.PID] = pid
 
-    def vacated(self, exit_status: int) -> None:
-        """Note that the process was reaped (master)."""
+    def vacated(
+        self,
+        exit_status: int,
+        cause: Restart = Restart.NONE,
+        cpu_seconds: float = 0.0,
+    ) -> None:
+        """Note that the process was reaped (master).
+
+        Args:
+            exit_status: minus the signal if one killed it.
+            cause: why it is replaced.
+            cpu_seconds: processor time it took in all.
+        """
         self._ints[_Word.EXIT_STATUS] = exit_status
+        self._ints[_Word.CAUSE] = cause
+        self._floats[_Word.CPU_SECONDS] += cpu_seconds
         self._ints[_Word.PID] = 0
 
     def backs_off(self, streak: int, retry_at: float) -> None:
@@ -110,6 +135,8 @@ class Slot:
         ints[_Word.LANES] = 0
         self.renamed(consumer)
         self.flooded("")
+        self.recently(0, 0)
+        self.saturated(0.0)
         ints[_Word.STARTED_MS] = wall_ms()
         ints[_Word.STATE] = State.STARTING
         floats[_Word.READY_AT] = floats[_Word.REDIS_DOWN_SINCE] = 0.0
@@ -145,6 +172,19 @@ class Slot:
     def beat(self) -> None:
         """Give a sign of life."""
         self._floats[_Word.HEARTBEAT] = monotonic()
+
+    def recently(self, runs: int, errors: int) -> None:
+        """Say how many runs ended in the last minutes, and how many of them failed."""
+        self._ints[_Word.RECENT_RUNS] = runs
+        self._ints[_Word.RECENT_ERRORS] = errors
+
+    def saturated(self, since: float) -> None:
+        """Say since when all threads are busy while events wait; 0: they are not.
+
+        Args:
+            since: monotonic seconds.
+        """
+        self._floats[_Word.SATURATED_SINCE] = since
 
     def redis_down(self, since: float) -> None:
         """Say since when Redis does not answer, in monotonic seconds; 0: it does."""
@@ -243,6 +283,11 @@ class Slot:
             counters=Counters(*self.counts()),
             lanes=self._busy() if alive else (),
             flooded=self._text(_Word.FLOODED, _FLOODED_BYTES) if alive else "",
+            cause=Restart(ints[_Word.CAUSE]),
+            cpu_seconds=floats[_Word.CPU_SECONDS],
+            recent_runs=ints[_Word.RECENT_RUNS] if alive else 0,
+            recent_errors=ints[_Word.RECENT_ERRORS] if alive else 0,
+            saturated_since=floats[_Word.SATURATED_SINCE] if alive else 0.0,
         )
 
     @property

@@ -6,6 +6,7 @@ Owns the meaning of every figure on the board; it must never hold shared memory.
 from __future__ import annotations
 
 import enum
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 
 
@@ -17,6 +18,26 @@ class State(enum.IntEnum):
     READY = 2
     DRAINING = 3
     STOPPED = 4
+
+
+class Restart(enum.IntEnum):
+    """Why a worker was replaced; NONE if it was not, or by a reload."""
+
+    NONE = 0
+    DIED = 1
+    """By itself."""
+    HUNG = 2
+    """It gave no sign of life for HANG_TIMEOUT_MS."""
+    OVERDUE = 3
+    """Something in it took longer than it may."""
+    EVENTS = 4
+    """It had done MAX_EVENTS_PER_WORKER."""
+    MEMORY = 5
+    """It had grown to MAX_MEMORY_MB."""
+
+
+DEATHS = (Restart.DIED, Restart.HUNG, Restart.OVERDUE)
+"""What nobody had planned."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,9 +99,15 @@ class SlotView:
         streak: how many tenants in a row died without having done anything.
         retry_at: when the next one is started; 0 if none waits, inf for a person.
         exit_status: how the last one ended; minus the signal if one killed it.
+        cause: why the last one was replaced.
+        cpu_seconds: processor time of all former tenants.
         counters: what all tenants so far did.
         lanes: the busy threads; a run and an action it submitted have one each.
         flooded: a workflow of which most runs fail, so its retries are held back.
+        recent_runs: runs that ended in the last minutes.
+        recent_errors: how many of them failed, or are to be tried again.
+        saturated_since: since when every thread is busy while events wait in the
+            stream; 0 if that is not so.
     """
 
     index: int
@@ -101,6 +128,11 @@ class SlotView:
     counters: Counters
     lanes: tuple[LaneView, ...]
     flooded: str = ""
+    cause: Restart = Restart.NONE
+    cpu_seconds: float = 0.0
+    recent_runs: int = 0
+    recent_errors: int = 0
+    saturated_since: float = 0.0
 
     @property
     def active(self) -> int:
@@ -114,10 +146,15 @@ class ServiceView:
 
     Attributes:
         beat: monotonic seconds of its last round.
-        restarts: workers replaced because they died.
+        replaced: how many workers were replaced, by why.
         stopping: the service was told to stop.
     """
 
     beat: float
-    restarts: int
+    replaced: Mapping[Restart, int]
     stopping: bool
+
+    @property
+    def restarts(self) -> int:
+        """How many workers were replaced because they died."""
+        return sum(self.replaced[cause] for cause in DEATHS)

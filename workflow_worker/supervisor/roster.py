@@ -13,7 +13,7 @@ import signal
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
-from workflow_worker.board import Board, LaneView, Slot, SlotView
+from workflow_worker.board import Board, LaneView, Restart, Slot, SlotView
 from workflow_worker.clock import monotonic
 from workflow_worker.health import ending
 from workflow_worker.model import Overdue, Predecessor
@@ -276,7 +276,7 @@ class Roster:
         pause = max(0.0, seat.retry_at - monotonic())
         how = f"in {pause:.1f} s" if pause else "at once"
         if status:
-            self.board.count_restart()
+            self.board.count_restart(Restart.DIED)
         log.log(
             logging.WARNING if status else logging.INFO,
             "worker %d ended by %s; its replacement starts %s",
