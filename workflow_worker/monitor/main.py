@@ -25,6 +25,7 @@ from workflow_worker.settings import Settings
 def run_monitor(
     settings: Settings,
     board: Board,
+    instance: str,
     listener: socket.socket | None,
     orphaned_fd: int,
 ) -> int:
@@ -33,6 +34,7 @@ def run_monitor(
     Args:
         settings: intervals, access and limits.
         board: what it shows.
+        instance: unique name of this service.
         listener: bound socket to serve HTTP on; None serves none.
         orphaned_fd: readable once the master is gone.
 

@@ -68,13 +68,14 @@ def work(
 def monitor(
     settings: Settings,
     board: Board,
+    instance: str,
     listener: socket.socket | None,
     orphaned_fd: int,
 ) -> int:
     """Be the monitor."""
     from workflow_worker.monitor.main import run_monitor  # noqa: PLC0415 - likewise
 
-    return run_monitor(settings, board, listener, orphaned_fd)
+    return run_monitor(settings, board, instance, listener, orphaned_fd)
 
 
 def watch(master: int) -> int:

@@ -309,7 +309,9 @@ class WorkerService:
     def _fork_monitor(self) -> int:
         def main() -> int:
             fd = self._lifeline.orphaned_fd
-            return entries.monitor(self._settings, self._board, self._listener, fd)
+            return entries.monitor(
+                self._settings, self._board, self._instance, self._listener, fd
+            )
 
         return self._fork("monitor", main, listens=True)
 

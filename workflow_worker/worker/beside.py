@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable
 
 from workflow_worker.board import Lane, Slot
-from workflow_worker.worker.threads import spawn
+from workflow_worker.threads import spawn
 
 
 class Beside:

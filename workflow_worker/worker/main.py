@@ -34,11 +34,11 @@ from workflow_worker.runtime.backoff import Retries
 from workflow_worker.runtime.execute import Runner
 from workflow_worker.runtime.route import table
 from workflow_worker.settings import Settings
+from workflow_worker.threads import BROKEN, spawn
 from workflow_worker.worker.committer import Committer, Tally
 from workflow_worker.worker.leases import Leases
 from workflow_worker.worker.loop import Reader
 from workflow_worker.worker.pool import Pool
-from workflow_worker.worker.threads import BROKEN, spawn
 
 log = logging.getLogger(__name__)
 

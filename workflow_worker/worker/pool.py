@@ -17,6 +17,7 @@ from workflow_worker.clock import monotonic
 from workflow_worker.locks import Locks
 from workflow_worker.model import Decision, Outcome, Task
 from workflow_worker.settings import Settings
+from workflow_worker.threads import spawn
 from workflow_worker.worker.admission import Admission
 from workflow_worker.worker.beside import Beside
 from workflow_worker.worker.committer import Committer
@@ -28,7 +29,6 @@ from workflow_worker.worker.hand import Hand
 from workflow_worker.worker.leases import Leases
 from workflow_worker.worker.limiter import Limiter
 from workflow_worker.worker.quarantine import Quarantine
-from workflow_worker.worker.threads import spawn
 
 if TYPE_CHECKING:
     from workflow_worker.runtime.execute import Runner

@@ -14,7 +14,7 @@ from collections.abc import Callable
 log = logging.getLogger(__name__)
 
 BROKEN = 70
-"""Exit status of a worker that one of its own threads ended."""
+"""Exit status of a process that one of its own threads ended."""
 
 
 def spawn(name: str, work: Callable[[], None]) -> threading.Thread:
@@ -24,7 +24,7 @@ def spawn(name: str, work: Callable[[], None]) -> threading.Thread:
         try:
             work()
         except BaseException:
-            log.critical("thread %s died; the worker ends", name, exc_info=True)
+            log.critical("thread %s died; its process ends", name, exc_info=True)
             logging.shutdown()
             os._exit(BROKEN)
 
