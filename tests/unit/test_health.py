@@ -7,7 +7,14 @@ import math
 
 import pytest
 
-from workflow_worker.board import Counters, ServiceView, SlotView, State
+from workflow_worker.board import (
+    Counters,
+    LaneView,
+    Restart,
+    ServiceView,
+    SlotView,
+    State,
+)
 from workflow_worker.health import (
     Status,
     ending,
@@ -39,6 +46,7 @@ HEALTHY = SlotView(
     lanes=(),
 )
 DEAD = {"pid": 0, "state": State.FREE, "exit_status": -9, "retry_at": NOW}
+LANE = LaneView(0, "7-0", 1, 900.0, "bill", "charge", "0-7-0.bill", 3, NOW - 2)
 SERVICE = ServiceView(beat=NOW, replaced={}, stopping=False)
 
 
@@ -92,7 +100,43 @@ def test_a_ready_worker_that_beats_is_healthy() -> None:
             Status.DEGRADED,
             "most events of bill fail: their retries are held back",
         ),
+        ({"heartbeat": 979.0}, Status.DEGRADED, "no heartbeat for 21 s"),
+        (
+            {"lanes": (LANE,)},
+            Status.DEGRADED,
+            "action charge is 2 s over its limit, in 0-7-0.bill",
+        ),
+        (
+            {"lanes": (dataclasses.replace(LANE, ordinal=0, action=""),)},
+            Status.DEGRADED,
+            "workflow bill is 2 s over its limit, in 0-7-0.bill",
+        ),
+        (
+            {"recent_runs": 10, "recent_errors": 5},
+            Status.DEGRADED,
+            "5 of 10 runs failed in the last 5 minutes",
+        ),
+        (
+            {"saturated_since": 969.0},
+            Status.DEGRADED,
+            "all threads are busy for 31 s, and events wait",
+        ),
         ({"restarted_at": 991.0}, Status.DEGRADED, "restarted 9 s ago"),
+        (
+            {"restarted_at": 997.0, "cause": Restart.DIED, "exit_status": -11},
+            Status.DEGRADED,
+            "restarted 3 s ago: it ended by SIGSEGV",
+        ),
+        (
+            {"restarted_at": 997.0, "cause": Restart.HUNG, "exit_status": -9},
+            Status.DEGRADED,
+            "restarted 3 s ago: it hung",
+        ),
+        (
+            {"restarted_at": 997.0, "cause": Restart.OVERDUE, "exit_status": -9},
+            Status.DEGRADED,
+            "restarted 3 s ago: something in it took longer than it may",
+        ),
         (
             {"state": State.STARTING, "forked_at": 971.0},
             Status.DEGRADED,
@@ -113,7 +157,13 @@ def test_a_rule_that_applies_gives_status_and_reason(
 @pytest.mark.parametrize(
     "changes",
     [
-        {"heartbeat": 940.5},
+        {"heartbeat": 980.5},
+        {"lanes": (dataclasses.replace(LANE, deadline=NOW + 0.1),)},
+        {"lanes": (dataclasses.replace(LANE, deadline=0.0),)},
+        {"recent_runs": 9, "recent_errors": 9},
+        {"recent_runs": 100, "recent_errors": 49},
+        {"saturated_since": 971.0},
+        {"saturated_since": 0.0},
         {"redis_down_since": 999.0},
         {"restarted_at": 989.0},
         {"streak": 2},
@@ -121,6 +171,30 @@ def test_a_rule_that_applies_gives_status_and_reason(
 )
 def test_just_below_its_limit_no_rule_applies(changes: dict[str, object]) -> None:
     assert judge_worker(worker(**changes), NOW, HANG_MS).status is Status.HEALTHY
+
+
+def test_silence_while_the_app_is_imported_is_no_reason() -> None:
+    view = worker(state=State.STARTING, forked_at=971.0, heartbeat=971.0)
+    assert judge_worker(view, NOW, HANG_MS).reasons == ("starting",)
+
+
+@pytest.mark.parametrize("cause", [Restart.EVENTS, Restart.MEMORY])
+def test_a_planned_replacement_is_no_reason(cause: Restart) -> None:
+    view = worker(restarted_at=999.0, cause=cause)
+    assert judge_worker(view, NOW, HANG_MS).status is Status.HEALTHY
+
+
+def test_a_hung_worker_is_told_once() -> None:
+    verdict = judge_worker(worker(heartbeat=900.0), NOW, HANG_MS)
+    assert verdict.reasons == ("no heartbeat for 100 s",)
+
+
+def test_of_what_is_over_its_limit_the_longest_is_told() -> None:
+    later = dataclasses.replace(
+        LANE, lane=1, workflow="ship", deadline=NOW - 1, ordinal=0
+    )
+    verdict = judge_worker(worker(lanes=(later, LANE)), NOW, HANG_MS)
+    assert verdict.reasons[0].startswith("action charge is 2 s")
 
 
 def test_the_worst_reason_comes_first_and_none_is_lost() -> None:
@@ -157,6 +231,11 @@ def test_a_service_without_workers_is_unhealthy() -> None:
 def test_redis_away_degrades_first_and_takes_the_service_down_later() -> None:
     assert service_of(worker(redis_down_since=941.0)) is Status.DEGRADED
     assert service_of(worker(redis_down_since=939.0)) is Status.UNHEALTHY
+
+
+def test_redis_away_takes_the_service_down_whoever_else_is_dead() -> None:
+    away = worker(redis_down_since=939.0)
+    assert service_of(away, worker(index=1, **DEAD)) is Status.UNHEALTHY
 
 
 def test_redis_away_for_one_worker_alone_does_not_take_the_service_down() -> None:
