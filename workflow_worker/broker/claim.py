@@ -16,6 +16,8 @@ from workflow_worker.model import Event, Item, PutBack, Record, Task
 
 ADOPT_CHUNK = 100
 """Most entries moved in one adopt call."""
+VOUCH_CHUNK = 500
+"""Most leases renewed in one vouch call."""
 _LONGEST_NUMBER = 19
 """Digits of a number that any language reads as an integer."""
 _LONGEST_MARK = 64
@@ -177,6 +179,30 @@ def renew(link: Link, owner: Owner, held: Sequence[tuple[str, int]]) -> list[boo
     pairs = [value for pair in held for value in pair]
     answers = scripts.run(link, "renew", owner.partition, owner.consumer, *pairs)
     return [answer == 1 for answer in answers]
+
+
+def vouch(link: Link, partition: Partition, consumer: str, lease_ms: int) -> int:
+    """Renew all that a consumer owns, which lives but can't do so itself.
+
+    Only the living may be vouched for: what nobody works on would stay owned for ever.
+
+    Args:
+        link: connection.
+        partition: where.
+        consumer: whose leases; its quarantine lock is kept, too.
+        lease_ms: how long that lock is kept from now on.
+
+    Returns:
+        How many leases were renewed.
+    """
+    total, start = 0, "-"
+    while start:
+        renewed, following = scripts.run(
+            link, "vouch", partition, consumer, lease_ms, VOUCH_CHUNK, start
+        )
+        total += renewed
+        start = following.decode()
+    return total
 
 
 def requeue(

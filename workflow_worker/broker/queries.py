@@ -5,6 +5,7 @@ from __future__ import annotations
 from workflow_worker.broker.connection import Link
 from workflow_worker.broker.keys import WORKERS, Partition
 from workflow_worker.broker.packed import pairs
+from workflow_worker.errors import Unavailable
 
 
 def stats(link: Link, partition: Partition) -> dict[str, int]:
@@ -18,6 +19,9 @@ def backlog(link: Link, partition: Partition) -> tuple[int, int]:
     length, groups = link.calls(
         [("XLEN", partition.events), ("XINFO", "GROUPS", partition.events)]
     )
+    for answer in (length, groups):
+        if isinstance(answer, Unavailable):
+            raise answer
     if isinstance(groups, Exception):  # no such stream yet
         return int(length), 0
     for group in groups:
