@@ -42,6 +42,10 @@ key                         type     holds, and how long
                                      the union of the living under ``=name`` and ``*``
                                      (starts), ``!name`` (signals), ``#workflow``
 ``{wf}:meta``               hash     ``protocol`` version and ``epoch`` of the database
+``{wf}:instances``          hash     what each instance says of itself, JSON, every two
+                                     seconds; removed by its orderly end
+``{wf}:beats``              zset     instances by the time of their last sign of life;
+                                     both expire 10 minutes after the last of any
 ==========================  =======  ==================================================
 """
 
@@ -108,9 +112,24 @@ class Partition:
         return f"{self.prefix}timer-data"
 
     @property
+    def fleet(self) -> str:
+        """What every key of the whole starts with; the one key of its scripts."""
+        return f"{{{self.namespace}}}:"
+
+    @property
     def meta(self) -> str:
         """The hash about the database as a whole."""
-        return f"{{{self.namespace}}}:meta"
+        return f"{self.fleet}meta"
+
+    @property
+    def instances(self) -> str:
+        """The hash of what instances say of themselves."""
+        return f"{self.fleet}instances"
+
+    @property
+    def beats(self) -> str:
+        """The sorted set of their signs of life."""
+        return f"{self.fleet}beats"
 
     def record(self, execution_id: str) -> str:
         """The hash of one execution."""

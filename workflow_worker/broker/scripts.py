@@ -58,7 +58,19 @@ def run(
     Raises:
         Unavailable, OutcomeUnknown, Rejected, ResponseError: see :meth:`Link.call`.
     """
-    prefix, ahead_ms = partition.prefix, partition.ahead_ms
+    return _run(link, name, partition.prefix, partition.ahead_ms, *values)
+
+
+def run_for_fleet(
+    link: Link, name: str, partition: Partition, *values: str | bytes | int
+) -> Reply:
+    """Run one script on the keys of the whole; else like :func:`run`."""
+    return _run(link, name, partition.fleet, partition.ahead_ms, *values)
+
+
+def _run(
+    link: Link, name: str, prefix: str, ahead_ms: int, *values: str | bytes | int
+) -> Reply:
     try:
         return link.call("EVALSHA", digest(name, ahead_ms), 1, prefix, *values)
     except NoScriptError:

@@ -11,8 +11,12 @@ if TYPE_CHECKING:
     from workflow_worker.client import Client
 
 
-def connected(flags: Flags) -> Client:
+def connected(flags: Flags, timeout: float = 5.0) -> Client:
     """Return a client for these flags, to be closed.
+
+    Args:
+        flags: where to connect.
+        timeout: seconds to connect and to wait for an answer.
 
     Raises:
         ConfigurationError: a setting has a bad value.
@@ -20,4 +24,4 @@ def connected(flags: Flags) -> Client:
     from workflow_worker.client import Client  # noqa: PLC0415 - redis, only when needed
 
     settings = load(flags)
-    return Client(redis_url=settings.redis_url, namespace=settings.workflow_namespace)
+    return Client(settings.redis_url, settings.workflow_namespace, timeout=timeout)

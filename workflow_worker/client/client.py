@@ -17,6 +17,7 @@ from workflow_worker.broker.executions import Execution
 from workflow_worker.broker.keys import Partition
 from workflow_worker.broker.links import Links
 from workflow_worker.client import times, waiting
+from workflow_worker.client.fleet import Overview
 from workflow_worker.client.letters import Letters
 from workflow_worker.client.messages import Draft, address
 from workflow_worker.errors import OutcomeUnknown, Unavailable
@@ -28,7 +29,7 @@ Duration = float | timedelta
 """Seconds or a timedelta."""
 
 
-class Client(Letters):
+class Client(Letters, Overview):
     """Publishes events, and reads and steers what became of them.
 
     Thread-safe, lazy, safe over fork, a context manager. Where a method waits for
@@ -38,6 +39,7 @@ class Client(Letters):
         redis_url: where Redis is; by default as the settings say.
         namespace: prefix of all keys; by default as the settings say.
         timeout: seconds to connect and to wait for an answer.
+        settings: of a service, instead of all these: what its flags said counts.
 
     Raises:
         ConfigurationError: a setting that is used has a bad value.
@@ -49,8 +51,9 @@ class Client(Letters):
         namespace: str | None = None,
         *,
         timeout: float = 5.0,
+        settings: Settings | None = None,
     ) -> None:
-        self._settings = _settings(redis_url, namespace)
+        self._settings = settings or _settings(redis_url, namespace)
         self._partition = Partition(self._settings.workflow_namespace)
         url = self._settings.redis_url
         self._links = Links(url, timeout)
