@@ -26,7 +26,10 @@ COMMANDS = {
     "publish": "publish events",
     "executions": "list and show what runs or ran; signal, cancel or retry it",
     "dlq": "list and show dead letters; retry or purge them",
+    "status": "show all instances, their workers, and what is queued",
+    "top": "watch them live",
     "health": "ask a running service how it is",
+    "doctor": "look for what is wrong, and say what to do",
     "config": "show each setting and where it came from",
 }
 """Names of the commands, each a module beside this one, and what they do."""
@@ -89,7 +92,9 @@ EXAMPLES = examples(
     "wfworker publish order.placed '{}' --key o-1",
     "wfworker executions list --status failed",
     "wfworker dlq retry --workflow fulfil",
+    "wfworker status",
     "wfworker health",
+    "wfworker doctor                              what is wrong, and what to do",
 )
 
 
