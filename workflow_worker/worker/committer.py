@@ -1,26 +1,23 @@
 """The committer thread: groups what is ready and carries it out in one call.
 
-Owns the counters of the board, because it alone knows what became durable. A decision
-that was made stays made: while Redis is away it waits here, and nothing is dropped but
-what another worker owns.
+Owns the knowledge of what became durable. A decision that was made stays made: while
+Redis is away it waits here, and nothing is dropped but what another worker owns.
 """
 
 from __future__ import annotations
 
 import logging
-import threading
 from collections import deque
 from collections.abc import Callable
 
 from workflow_worker import clock
-from workflow_worker.board import Slot
-from workflow_worker.broker.claim import Owner, Taken
+from workflow_worker.broker.claim import Owner
 from workflow_worker.broker.commit import Item, Landed, Retention, commit
 from workflow_worker.broker.connection import Link
 from workflow_worker.errors import OutcomeUnknown, Rejected, Unavailable
-from workflow_worker.model import Outcome
 from workflow_worker.worker.doorbell import Doorbell
 from workflow_worker.worker.leases import Leases
+from workflow_worker.worker.tally import Tally
 
 log = logging.getLogger(__name__)
 
@@ -28,55 +25,6 @@ LINGER = 0.001
 """Seconds to wait for company when events end faster than commits."""
 MOST = 500
 """Most decisions in one call: the server serves nobody else meanwhile."""
-
-
-class Tally:
-    """Counts on the board; several threads count, one at a time."""
-
-    def __init__(self, slot: Slot) -> None:
-        self._slot = slot
-        self._counting = threading.Lock()
-        """Guards the slot's counters."""
-
-    def committed(self, items: list[tuple[Item, Landed]]) -> None:
-        """Count what commits made durable: an event once, at its first commit."""
-        processed = lost = failed = suspended = retried = 0
-        for (task, decision), landed in items:
-            as_decided = landed is Landed.COMMITTED
-            fails = decision.outcome is Outcome.FAILED and as_decided
-            retries = decision.outcome is Outcome.RETRYING and as_decided
-            failed += fails
-            retried += retries
-            suspended += decision.outcome is Outcome.SUSPENDED
-            if task.counts and not retries:
-                processed += 1
-                lost += fails
-        with self._counting:
-            self._slot.add(
-                processed=processed,
-                succeeded=processed - lost,
-                failed=lost,
-                dead_letters=failed,
-                retried=retried,
-                suspended=suspended,
-            )
-
-    def taken(self, taken: Taken) -> None:
-        """Count what was settled without being run."""
-        if taken.succeeded or taken.failed or taken.ignored:
-            with self._counting:
-                self._slot.add(
-                    processed=taken.succeeded + taken.failed,
-                    succeeded=taken.succeeded,
-                    failed=taken.failed,
-                    dead_letters=taken.failed,
-                    ignored=taken.ignored,
-                )
-
-    def lost(self, leases: int) -> None:
-        """Count leases that another worker took over."""
-        with self._counting:
-            self._slot.add(leases_lost=leases)
 
 
 class Committer:
@@ -89,6 +37,7 @@ class Committer:
         tally: where commits are counted.
         hurried: tells whether more decisions are about to come.
         on_commit: called after every commit, to wake the reader.
+        on_landed: is told what became durable; None for nobody.
     """
 
     def __init__(
@@ -99,6 +48,7 @@ class Committer:
         tally: Tally,
         hurried: Callable[[], bool],
         on_commit: Callable[[], None],
+        on_landed: Callable[[list[tuple[Item, Landed]]], None] | None = None,
     ) -> None:
         self._link = link
         self._leases = leases
@@ -106,6 +56,7 @@ class Committer:
         self._tally = tally
         self._hurried = hurried
         self._on_commit = on_commit
+        self._on_landed = on_landed
         self._ready: deque[Item] = deque()
         self._bell = Doorbell()
         self._ending = False
@@ -166,6 +117,8 @@ class Committer:
         for task, _ in items:
             self._leases.release(task)
         self._tally.committed(landed)
+        if self._on_landed is not None:
+            self._on_landed(landed)
         if len(landed) < len(items):
             self._tally.lost(len(items) - len(landed))
             log.warning(

@@ -33,10 +33,11 @@ from workflow_worker.model import (
     Task,
 )
 from workflow_worker.settings import Settings
-from workflow_worker.worker.committer import Committer, Tally
+from workflow_worker.worker.committer import Committer
 from workflow_worker.worker.leases import Leases
 from workflow_worker.worker.pool import Pool
 from workflow_worker.worker.putback import delay_ms, waited_ms
+from workflow_worker.worker.tally import Tally
 
 log = logging.getLogger(__name__)
 
