@@ -328,6 +328,22 @@ def test_a_thread_s_next_event_heals_a_write_that_was_cut_off(board: Board) -> N
     assert slot.lane(0)._ints[torn._word] % 2 == 0
 
 
+def test_what_the_master_looks_at_each_round_is_what_a_view_shows(board: Board) -> None:
+    slot = board.slots[0]
+    slot.hand_over(restarted=False)
+    slot.inhabited(41)
+    assert (slot.state, slot.busy()) == (State.STARTING, 0)
+    assert slot.heartbeat == slot.view().forked_at
+    slot.begin("host-1-a")
+    slot.ready()
+    for number in (0, 2):
+        slot.lane(number).start(1, number, 1, b"w", b"x")
+    assert (slot.state, slot.busy(), slot.busy(2)) == (State.READY, 2, 1)
+    assert slot.heartbeat == slot.view().heartbeat
+    slot.hand_over(restarted=True)
+    assert (slot.state, slot.busy()) == (State.STARTING, 0)
+
+
 def test_the_master_s_word_reaches_readers(board: Board) -> None:
     board.beat()
     for cause in Restart:

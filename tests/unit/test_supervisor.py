@@ -10,6 +10,7 @@ import pytest
 
 from workflow_worker.settings import Settings
 from workflow_worker.supervisor.backoff import FREE, MAXIMUM, delay, longest
+from workflow_worker.supervisor.recycle import limit
 from workflow_worker.supervisor.reload import fingerprint, merged
 from workflow_worker.supervisor.watch import counts
 
@@ -63,6 +64,16 @@ def test_what_needs_a_restart_keeps_nothing_else_from_changing() -> None:
     new = dataclasses.replace(OLD, http_port=1, log_level="debug")
     expected = dataclasses.replace(OLD, log_level="debug")
     assert merged(OLD, new, lanes=8, most=32) == expected
+
+
+@pytest.mark.parametrize(
+    ("most", "chance", "expected"),
+    [(1000, 0.0, 1000), (1000, 0.5, 1050), (1000, 1.0, 1100), (1, 0.1, 2)],
+)
+def test_chance_spreads_after_how_many_events_a_worker_goes(
+    most: int, chance: float, expected: int
+) -> None:
+    assert limit(most, chance) == expected
 
 
 def test_a_changed_package_is_noticed(tmp_path: Path) -> None:

@@ -3,8 +3,9 @@
 Owns the layout, and who may write what: **every word has one writer**. A slot has two
 halves. The master's half says who lives there and how often tenants died. The tenant's
 half is written by the one worker that lives there: state, heartbeat, counters, and a
-lane per thread that says what runs. Everybody may read everything. Counters are
-never reset, so they survive a worker.
+lane per thread that says what runs. Behind all slots each has room for its metrics,
+whose form is ``metrics/page.py``'s. Everybody may read everything. Counters are never
+reset, so they survive a worker.
 
 Scalars are aligned 8-byte words, stored and loaded whole. What spans words that must
 agree, a lane and the handing on of a seat from slot to slot, has a sequence number, odd
@@ -27,6 +28,8 @@ from workflow_worker.board.views import Counters, Restart, ServiceView, SlotView
 from workflow_worker.clock import monotonic, sleep
 
 _HEADER_WORDS = 16
+_METRICS_WORDS = 2**17
+"""A MiB for each slot; memory is used when written first."""
 
 
 class _Header(enum.IntEnum):
@@ -47,9 +50,17 @@ class Board:
         self._ints = memory.cast("q")
         self._floats = memory.cast("d")
         words = slot_words(lanes)
+        behind = _HEADER_WORDS + slots * words
+        rooms = range(behind * WORD, len(memory), _METRICS_WORDS * WORD)
         self.slots = tuple(
-            Slot(memory, index, _HEADER_WORDS + index * words, lanes)
-            for index in range(slots)
+            Slot(
+                memory,
+                index,
+                _HEADER_WORDS + index * words,
+                lanes,
+                memory[room : room + rooms.step],
+            )
+            for index, room in enumerate(rooms)
         )
 
     @classmethod
@@ -60,7 +71,7 @@ class Board:
             slots: most processes that can live at once.
             lanes: most threads of one of them. Memory is used when written first.
         """
-        words = _HEADER_WORDS + slots * slot_words(lanes)
+        words = _HEADER_WORDS + slots * (slot_words(lanes) + _METRICS_WORDS)
         return cls(memoryview(mmap.mmap(-1, words * WORD)), slots, lanes)
 
     def beat(self) -> None:

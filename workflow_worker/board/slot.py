@@ -70,10 +70,21 @@ class Slot:
 
     The master calls :meth:`seat`, :meth:`hand_over`, :meth:`inhabited` and
     :meth:`vacated`; the tenant, from :meth:`begin` on, everything else that writes.
+
+    Attributes:
+        metrics: room for what the tenant counts, see ``metrics/page.py``.
     """
 
-    def __init__(self, memory: memoryview, index: int, word: int, lanes: int) -> None:
+    def __init__(
+        self,
+        memory: memoryview,
+        index: int,
+        word: int,
+        lanes: int,
+        metrics: memoryview,
+    ) -> None:
         self.index = index
+        self.metrics = metrics
         size = slot_words(lanes) * WORD
         self._memory = memory[word * WORD : word * WORD + size]
         self._ints = self._memory.cast("q")
@@ -226,10 +237,33 @@ class Slot:
             self._ints[_Word.LANES] = number + 1
         return self._lane(number)
 
+    def busy(self, first: int | None = None) -> int:
+        """Return how many of so many first lanes, or of all, run something."""
+        lanes = self._ints[_Word.LANES] if self._begun else 0
+        end = _SLOT_WORDS + (lanes if first is None else min(first, lanes)) * LANE_WORDS
+        sinces = self._floats[_SLOT_WORDS + SINCE : end : LANE_WORDS].tolist()
+        return sum(map(bool, sinces))
+
+    @property
+    def heartbeat(self) -> float:
+        """When the process gave its last sign of life, being forked the first one."""
+        word = _Word.HEARTBEAT if self._begun else _Word.FORKED_AT
+        return float(self._floats[word])
+
+    @property
+    def state(self) -> State:
+        """What the process says of itself."""
+        return self._state(self._ints[_Word.PID], begun=self._begun)
+
     @property
     def taken(self) -> bool:
         """A process lives here, or one will."""
         return bool(self._ints[_Word.SERVING] or self._ints[_Word.PID])
+
+    @property
+    def used(self) -> bool:
+        """A process lives here, or one did."""
+        return self._ints[_Word.GENERATION] > 0
 
     def counts(self) -> tuple[int, ...]:
         """Return the counters, in the order of :class:`Counters`."""

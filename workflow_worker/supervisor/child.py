@@ -14,8 +14,7 @@ import sys
 from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import NoReturn
 
-from setproctitle import setproctitle
-
+from workflow_worker import stacks
 from workflow_worker.supervisor.signals import become_child
 
 log = logging.getLogger(__name__)
@@ -63,14 +62,16 @@ def fork(
     title: str,
     lifeline: Lifeline,
     shed: Iterable[Shed],
+    stacks_fd: int,
     main: Callable[[], int],
 ) -> int:
     """Start a child and return its pid.
 
     Args:
-        title: name of the process, for ps.
+        title: name of the process, for the log.
         lifeline: ties it to the master.
         shed: closes what it must not hold.
+        stacks_fd: where it writes its stacks when USR1 comes.
         main: runs in the child; its result is the exit status.
 
     Raises:
@@ -84,7 +85,7 @@ def fork(
     try:
         pid = os.fork()
         if not pid:
-            _live(title, lifeline, shed, main, mask)
+            _live(title, lifeline, shed, stacks_fd, main, mask)
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
     return pid
@@ -94,6 +95,7 @@ def _live(
     title: str,
     lifeline: Lifeline,
     shed: Iterable[Shed],
+    stacks_fd: int,
     main: Callable[[], int],
     mask: Collection[int],
 ) -> NoReturn:
@@ -101,10 +103,10 @@ def _live(
     status = CRASHED
     try:
         lifeline.grip()
+        stacks.answer_to(stacks_fd)  # before signals come: this one would be its end
         become_child(mask)
         for close in shed:
             close()
-        setproctitle(f"wfworker: {title}")
         status = main()
     except BaseException:
         log.critical("%s ends: an error nobody foresaw", title, exc_info=True)
@@ -113,13 +115,17 @@ def _live(
         os._exit(status)
 
 
-def reap(pids: Iterable[int]) -> Iterator[tuple[int, int]]:
-    """Yield pid and exit status of those that ended, minus the signal if one did it.
+def reap(pids: Iterable[int]) -> Iterator[tuple[int, int, float]]:
+    """Yield pid, exit status and processor seconds of those that ended.
+
+    The status is minus the signal if one did it; the seconds are those of the process
+    and of all that it had reaped itself.
 
     Only asks for the pids given: another child of this process, an embedded server
     say, is its starter's to reap.
     """
     for pid in pids:
-        done, status = os.waitpid(pid, os.WNOHANG)
+        done, status, used = os.wait4(pid, os.WNOHANG)
         if done:
-            yield pid, os.waitstatus_to_exitcode(status)
+            seconds = used.ru_utime + used.ru_stime
+            yield pid, os.waitstatus_to_exitcode(status), seconds

@@ -1,9 +1,7 @@
 """A rolling reload: new code and settings, one worker at a time.
 
 Owns one round of it: a throw-away process imports the App; then, seat by seat, a
-newcomer starts in a free slot, and only once it is ready its predecessor drains. So
-there are never fewer workers than before, and code that does not work replaces nobody.
-It must never block: the master's loop steps it.
+newcomer takes over. It must never block: the master's loop steps it.
 """
 
 from __future__ import annotations
@@ -16,9 +14,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 from workflow_worker.clock import monotonic
-from workflow_worker.health import START_GRACE, ending
+from workflow_worker.health import ending
 from workflow_worker.settings import Settings
-from workflow_worker.supervisor.roster import ForkWorker, Roster, Seat, Worker
+from workflow_worker.supervisor.roster import ForkWorker, Roster
+from workflow_worker.supervisor.seats import Seat
+from workflow_worker.supervisor.swap import Swap
 
 log = logging.getLogger(__name__)
 
@@ -49,7 +49,7 @@ class Round:
         self._roster = roster
         self._fork = fork
         self._rehearsal = 0
-        self._newcomer: Worker | None = None
+        self._swap: Swap | None = None
         self._waiting: list[Seat] = []
         self._deadline = monotonic() + REHEARSAL_LIMIT
         try:
@@ -79,10 +79,15 @@ class Round:
         """Go on as far as possible without waiting."""
         if self.done:
             return
-        if self._rehearsal or self._newcomer:
+        if self._rehearsal:
             self._check(now)
+        elif self._swap:
+            self._go_on(self._swap, now)
         elif self._waiting:
-            self._invite(now)
+            grace = self.settings.shutdown_timeout_ms / 1000
+            seat = self._waiting.pop(0)
+            self._swap = Swap(self._roster, seat, self._fork, grace)
+            self._go_on(self._swap, now)
         else:
             self._finish()
 
@@ -93,37 +98,19 @@ class Round:
             os.kill(self._rehearsal, signal.SIGKILL)
 
     def _check(self, now: float) -> None:
-        newcomer = self._newcomer
-        if newcomer and newcomer.pid not in self._roster.workers:
-            self._fail("the new worker died before it was ready")
-        elif newcomer and newcomer.slot.view().ready_at:
-            self._swap(newcomer)
-        elif now > self._deadline and newcomer:
-            self._roster.retire(newcomer, 0.0)
-            self._fail(f"the new worker was not ready within {START_GRACE:.0f} s")
-        elif now > self._deadline:
+        if now > self._deadline:
             self.cancel()
             self._fail(f"importing the App took over {REHEARSAL_LIMIT:.0f} s")
 
-    def _invite(self, now: float) -> None:
-        slot = self._roster.free_slot()
-        if not slot:  # former workers are still draining: one of them makes room
+    def _go_on(self, swap: Swap, now: float) -> None:
+        swap.step(now)
+        if not swap.done:
             return
-        seat = self._waiting[0]
-        try:
-            # A seat that fell vacant meanwhile has dead to be told of.
-            vacant = None if seat.worker else seat
-            self._newcomer = self._roster.start(slot, self._fork, vacant)
-            self._deadline = now + START_GRACE
-        except OSError as error:
-            self._fail(f"no worker could be started: {error}")
-
-    def _swap(self, newcomer: Worker) -> None:
-        self._newcomer = None
-        self.adopted = True
-        former = self._roster.promote(newcomer, self._waiting.pop(0))
-        if former:
-            self._roster.retire(former, self.settings.shutdown_timeout_ms / 1000)
+        self._swap = None
+        if swap.failed:
+            self._fail(swap.failed)
+        else:
+            self.adopted = True
 
     def _finish(self) -> None:
         self.done = True

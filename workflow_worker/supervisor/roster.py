@@ -13,11 +13,12 @@ import signal
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
-from workflow_worker.board import Board, LaneView, Restart, Slot, SlotView
+from workflow_worker.board import Board, Restart, Slot
 from workflow_worker.clock import monotonic
 from workflow_worker.health import ending
-from workflow_worker.model import Overdue, Predecessor
+from workflow_worker.model import Predecessor
 from workflow_worker.supervisor.backoff import delay
+from workflow_worker.supervisor.seats import Seat, Worker, bequests
 
 log = logging.getLogger(__name__)
 
@@ -27,53 +28,9 @@ SETTLED = 10.0
 """Seconds of being ready after which a worker's seat has no bad name any more."""
 LOOK_AGAIN = 0.05
 """Seconds until another look at a lane that was being written when it was overdue."""
-MOST_BEQUESTS = 32
-"""Dead workers one replacement is told of; the leases of older ones just run out."""
 
 ForkWorker = Callable[[Slot, tuple[Predecessor, ...]], int]
 """Forks a worker that moves into the slot; returns its pid or raises OSError."""
-
-
-@dataclass(slots=True, eq=False)
-class Worker:
-    """A living worker process.
-
-    Attributes:
-        bequests: the dead it was told to adopt the entries of.
-        counted: events of its slot before it came.
-        kill_at: monotonic seconds when patience with its drain ends.
-        ordered: we killed it, so its end is not its events' fault.
-        overdue: what it ran for too long, so that we killed it.
-    """
-
-    pid: int
-    slot: Slot
-    bequests: tuple[Predecessor, ...]
-    counted: int
-    kill_at: float = math.inf
-    ordered: bool = False
-    overdue: tuple[LaneView, ...] = ()
-
-
-@dataclass(slots=True, eq=False)
-class Seat:
-    """A place for one of the WORKER_COUNT workers, whoever holds it.
-
-    Attributes:
-        slot: where on the board its worker lives, or will.
-        worker: who holds it, None if it is vacant.
-        bequests: the dead whose entries the next one adopts.
-        streak: deaths in a row without any work between them.
-        retry_at: monotonic seconds when a vacant seat is filled; inf: when told to.
-        bereaved: its last worker died, so the next one is a restart.
-    """
-
-    slot: Slot
-    worker: Worker | None = None
-    bequests: tuple[Predecessor, ...] = ()
-    streak: int = 0
-    retry_at: float = 0.0
-    bereaved: bool = False
 
 
 @dataclass(slots=True)
@@ -121,7 +78,7 @@ class Roster:
     def next_due(self) -> float:
         """Return when, in monotonic seconds, something here is due; inf for never."""
         fills = (seat.retry_at for seat in self.vacant() if not self.closing)
-        kills = (w.kill_at for w in self.workers.values() if not w.ordered)
+        kills = (w.kill_at for w in self.workers.values() if not w.struck)
         return min((self.look_at, *fills, *kills))
 
     def fill(self, fork: ForkWorker, now: float) -> None:
@@ -141,13 +98,14 @@ class Roster:
         Raises:
             OSError: the system has no room for another process.
         """
-        bequests = seat.bequests if seat else ()
+        dead = seat.bequests if seat else ()
         slot.hand_over(restarted=bool(seat and seat.bereaved))
-        pid = fork(slot, bequests)
+        pid = fork(slot, dead)
         slot.inhabited(pid)
         if seat:
             seat.bequests = ()
-        worker = Worker(pid, slot, bequests, counted=sum(slot.counts()))
+        counts = slot.counts()
+        worker = Worker(pid, slot, dead, counted=sum(counts), processed=counts[0])
         self.workers[pid] = worker
         log.info("worker %d started as process %d", slot.index, pid)
         return worker
@@ -175,27 +133,39 @@ class Roster:
         """
         self.look_at = math.inf
         for worker in self.workers.values():
-            if worker.ordered:
+            if worker.struck:
                 continue
             if worker.kill_at <= now:
                 log.warning(
                     "worker %d did not drain in time: killed", worker.slot.index
                 )
-                _kill(worker)
+                self.strike(worker, worker.cause)
             else:
                 self._watch(worker, now)
 
-    def ended(self, pid: int, status: int) -> None:
+    def strike(self, worker: Worker, cause: Restart) -> None:
+        """Kill a worker at once.
+
+        Args:
+            worker: any that was not struck yet.
+            cause: why it is replaced; NONE if it is not.
+        """
+        worker.struck, worker.cause = True, cause
+        os.kill(worker.pid, signal.SIGKILL)
+
+    def ended(self, pid: int, status: int, cpu_seconds: float = 0.0) -> None:
         """Note that a worker was reaped; its seat is vacant until it is filled.
 
         Args:
             pid: of one of ``workers``.
             status: its exit status, or minus the signal that killed it.
+            cpu_seconds: processor time it took.
         """
         worker = self.workers.pop(pid)
         # Read before anybody else can move in: this is all that is known of its end.
         view = worker.slot.view()
-        worker.slot.vacated(status)
+        cause = worker.cause or (Restart.DIED if status else Restart.NONE)
+        worker.slot.vacated(status, cause, cpu_seconds)
         self.ever_ready |= view.ready_at > 0
         seat = next((seat for seat in self.seats if seat.worker is worker), None)
         if not seat or self.closing:
@@ -205,8 +175,8 @@ class Roster:
             return
         seat.worker = None
         seat.bereaved = status != 0
-        seat.bequests = _bequests(worker, view, status)
-        if _fruitful(worker, view):
+        seat.bequests = bequests(worker, view, status)
+        if view.ready_at and worker.fruitful:
             seat.streak = 0
         elif view.ready_at and view.lanes:
             # Each such death brings an event nearer to its burial, so they end; and as
@@ -218,6 +188,8 @@ class Roster:
             seat.slot.backs_off(seat.streak, seat.retry_at)
         else:
             self._back_off(seat)
+        if cause is not Restart.NONE:
+            self.board.count_restart(cause)
         self._announce(seat, status)
 
     def settle(self, now: float) -> None:
@@ -228,7 +200,7 @@ class Roster:
             view = seat.slot.view()
             self.ever_ready |= view.ready_at > 0
             stayed = view.ready_at and now - view.ready_at > SETTLED
-            if stayed or _fruitful(seat.worker, view):
+            if stayed or (view.ready_at and seat.worker.fruitful):
                 self._absolve(seat)
 
     def await_orders(self) -> None:
@@ -258,7 +230,7 @@ class Roster:
             worker.overdue = worker.slot.overdue(now)
         if worker.overdue:
             _accuse(worker, now)
-            _kill(worker)
+            self.strike(worker, Restart.OVERDUE)
             return
         nexts = (due if due > now else now + LOOK_AGAIN for due in deadlines)
         self.look_at = min((self.look_at, *nexts))
@@ -275,18 +247,11 @@ class Roster:
     def _announce(self, seat: Seat, status: int) -> None:
         pause = max(0.0, seat.retry_at - monotonic())
         how = f"in {pause:.1f} s" if pause else "at once"
-        if status:
-            self.board.count_restart(Restart.DIED)
         log.log(
             logging.WARNING if status else logging.INFO,
             "worker %d ended by %s; its replacement starts %s",
             *(seat.slot.index, ending(status), how),
         )
-
-
-def _kill(worker: Worker) -> None:
-    worker.ordered = True
-    os.kill(worker.pid, signal.SIGKILL)
 
 
 def _accuse(worker: Worker, now: float) -> None:
@@ -300,44 +265,3 @@ def _accuse(worker: Worker, now: float) -> None:
             f"action {lane.action}" if lane.ordinal else "its own code",
             now - lane.since,
         )
-
-
-def _fruitful(worker: Worker, view: SlotView) -> bool:
-    """Tell whether it got any work done: then its end is not its start's fault."""
-    return sum(worker.slot.counts()) > worker.counted and view.ready_at > 0
-
-
-def _bequests(worker: Worker, view: SlotView, status: int) -> tuple[Predecessor, ...]:
-    """Return the dead whose entries the next one has to adopt.
-
-    One that died may not have come to run all it had adopted, or adopted anything, so
-    what it was told of the dead before it goes on to the next.
-    """
-    inherited = worker.bequests if status or not view.ready_at else ()
-    if status == 0 or not view.consumer:
-        return inherited
-    # A run and the actions beside it have a lane each.
-    begun = (lane.entry for lane in view.lanes if lane.deliveries)
-    started = tuple(dict.fromkeys(begun))
-    own = Predecessor(
-        view.consumer,
-        started,
-        worker.ordered,
-        exit=ending(status),
-        overdue=_overdue(worker, view),
-    )
-    return (own, *inherited)[:MOST_BEQUESTS]
-
-
-def _overdue(worker: Worker, view: SlotView) -> tuple[Overdue, ...]:
-    """Return what it was killed for, but for what had gone on before the blow."""
-    last = {_moment(lane) for lane in view.lanes}
-    return tuple(
-        Overdue(lane.entry, lane.ordinal, lane.action)
-        for lane in worker.overdue
-        if _moment(lane) in last
-    )
-
-
-def _moment(lane: LaneView) -> tuple[int, str, int, float]:
-    return lane.lane, lane.entry, lane.ordinal, lane.deadline

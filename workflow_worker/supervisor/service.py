@@ -7,33 +7,36 @@ crash on, and each fork is from a process with nothing loaded.
 
 from __future__ import annotations
 
-import functools
 import logging
 import math
 import os
 import secrets
 import signal
 import socket
+import traceback
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from setproctitle import setproctitle
-
 import workflow_worker
 from workflow_worker import log as logs
-from workflow_worker.board import Board, Slot
+from workflow_worker.board import Board
 from workflow_worker.clock import monotonic
 from workflow_worker.errors import ConfigurationError
 from workflow_worker.health import Status, Verdict, judge
-from workflow_worker.model import Predecessor
 from workflow_worker.settings import Settings
 from workflow_worker.supervisor import entries
-from workflow_worker.supervisor.child import Lifeline, fork, reap
+from workflow_worker.supervisor.child import Lifeline, reap
 from workflow_worker.supervisor.companion import Companion
+from workflow_worker.supervisor.dumps import Dumps
+from workflow_worker.supervisor.forks import Forks
+from workflow_worker.supervisor.hangs import Hangs
+from workflow_worker.supervisor.notify import Notifier
+from workflow_worker.supervisor.recycle import Recycling
 from workflow_worker.supervisor.reload import Round, fingerprint, merged
-from workflow_worker.supervisor.roster import ForkWorker, Roster
+from workflow_worker.supervisor.roster import Roster
 from workflow_worker.supervisor.signals import SignalQueue
+from workflow_worker.titles import entitle
 
 log = logging.getLogger(__name__)
 
@@ -59,6 +62,7 @@ class WorkerService:
             imported.
         load_settings: reads the settings anew for a reload; raises ConfigurationError.
         worker_main: what a worker process runs.
+        notifier: tells the service manager; None where there is none.
     """
 
     def __init__(
@@ -69,12 +73,14 @@ class WorkerService:
         reload: bool = False,
         load_settings: Callable[[], Settings] | None = None,
         worker_main: entries.WorkerMain = entries.work,
+        notifier: Notifier | None = None,
     ) -> None:
         self._settings = settings
         self._listener = listener
         self._reload = reload
         self._load_settings = load_settings or (lambda: settings)
         self._worker_main = worker_main
+        self._notifier = notifier or Notifier()
         self._instance = (
             f"{socket.gethostname()[:64]}-{os.getpid()}-{secrets.token_hex(4)}"
         )
@@ -82,10 +88,18 @@ class WorkerService:
         # Two threads for each event at once, and room for a reload that doubles it.
         self._board = Board.create(slots, max(32, 4 * settings.concurrency_limit))
         self._roster = Roster(self._board)
-        self._monitor = Companion("monitor", self._fork_monitor)
-        self._watcher = Companion("watcher", self._fork_watcher)
+        self._dumps = Dumps()
+        self._hangs = Hangs(self._roster, self._dumps, monotonic())
+        self._recycling = Recycling(self._roster)
+        self._monitor = Companion(
+            "monitor", lambda: self._forks.monitor(self._settings)
+        )
+        self._watcher = Companion(
+            "watcher", lambda: self._forks.watcher(self._settings)
+        )
         self._came: Counter[signal.Signals] = Counter()
         self._round: Round | None = None
+        self._more_workers = 0
         self._status: int | None = None
         self._interrupts = 0
         self._reload_asked = False
@@ -111,6 +125,8 @@ class WorkerService:
                     self._fill()
                     self._press()
                     self._judge()
+                    self._entitle()
+                    self._tell()
             finally:
                 self._close()
         return self._status or STOPPED
@@ -119,8 +135,16 @@ class WorkerService:
         logs.configure(
             self._settings.log_level, self._settings.log_format, role="master"
         )
-        setproctitle(f"wfworker: master [{self._settings.workflow_app.split(':')[0]}]")
         self._lifeline = Lifeline()
+        self._forks = Forks(
+            self._board,
+            self._instance,
+            self._listener,
+            self._worker_main,
+            self._lifeline,
+            self._signals,
+            self._dumps,
+        )
         self._package = fingerprint(PACKAGE)
         self._judge_at = monotonic() + self._settings.health_check_interval_ms / 1000
         self._roster.resize(self._settings.worker_count, 0.0)
@@ -139,18 +163,22 @@ class WorkerService:
         due = min(
             self._roster.next_due(),
             self._monitor_kill_at,
+            self._notifier.due_at,
             *(companion.due_at for companion in self._companions if not companion.pid),
         )
-        longest = ROLLING_PULSE if self._round or self._reload_asked else PULSE
+        rolling = self._round or self._reload_asked or self._recycling.busy
+        rolling = rolling or self._notifier.waiting
+        longest = min(ROLLING_PULSE if rolling else PULSE, self._dumps.pause())
         pause = min(longest, max(0.0, due - monotonic()))
         self._came.update(self._signals.wait(pause))
         self._board.beat()
 
     def _reap(self) -> None:
         """Take note of children that ended."""
-        for pid, status in reap(list(self._children())):
+        for pid, status, cpu_seconds in reap(list(self._children())):
+            self._dumps.forget(pid)
             if pid in self._roster.workers:
-                self._worker_ended(pid, status)
+                self._worker_ended(pid, status, cpu_seconds)
             elif self._round and pid == self._round.rehearsal:
                 self._round.rehearsed(status)
             for companion in self._companions:
@@ -162,6 +190,11 @@ class WorkerService:
         came, self._came = self._came, Counter()
         self._interrupts += came[signal.SIGINT]
         self._reload_asked |= came[signal.SIGHUP] > 0
+        self._more_workers += came[signal.SIGTTIN] - came[signal.SIGTTOU]
+        if came[signal.SIGUSR1]:
+            own = "".join(traceback.format_stack()).rstrip()
+            log.warning("stacks of the master (pid %d):\n%s", os.getpid(), own)
+            self._dumps.ask_all(monotonic())
         if came[signal.SIGTERM] or came[signal.SIGINT]:
             self._stop(STOPPED)
         if self._interrupts > 1 and self._roster.workers:
@@ -170,24 +203,38 @@ class WorkerService:
             self._roster.press(math.inf)
 
     def _roll(self) -> None:
-        """Bring a rolling reload forward, or begin one that was asked for."""
+        """Bring replacements and changes of number forward, one kind at a time."""
+        if self._status is not None:
+            return
         if self._round:
             self._round.step(monotonic())
             if self._round.adopted:
                 self._adopt(self._round.settings)
             if self._round.done and not self._round.rehearsal:
                 self._round = None
-        elif self._reload_asked and self._status is None:
+                self._notifier.reloaded()
+        elif self._reload_asked:
+            self._recycling.abandon()
             # Cleared before the files are read: a HUP from here on means one more
             # round, as it may be about a change this one did not see.
             self._reload_asked = False
+            self._notifier.reloading()
             self._reload_now()
+            if not self._round:
+                self._notifier.reloaded()
+        elif self._more_workers:
+            self._recycling.abandon()
+            more, self._more_workers = self._more_workers, 0
+            self._resize(len(self._roster.seats) + more)
+        else:
+            fork = self._forks.workers(self._settings)
+            self._recycling.step(self._settings, fork, monotonic())
 
     def _fill(self) -> None:
         """Start what is missing."""
         now = monotonic()
         self._roster.settle(now)
-        self._roster.fill(self._forker(self._settings), now)
+        self._roster.fill(self._forks.workers(self._settings), now)
         for companion in self._companions:
             companion.keep(now)
 
@@ -195,6 +242,8 @@ class WorkerService:
         """Kill what did not end in time; end the monitor after the last worker."""
         now = monotonic()
         self._roster.press(now)
+        self._dumps.step(now)
+        self._hangs.press(self._settings.hang_timeout_ms / 1000, now)
         if self._status is None or self._roster.workers:
             return
         if math.isinf(self._monitor_kill_at):
@@ -218,6 +267,9 @@ class WorkerService:
             reasons = "; ".join(verdict.reasons) or "all workers are"
             log.log(level, "the service is %s now: %s", verdict.status, reasons)
         self._verdict = verdict
+        count = len(self._roster.seats)
+        how = "; ".join(verdict.reasons) or f"{count} worker{'s' * (count != 1)}"
+        self._notifier.status(f"{verdict.status}: {how}")
 
     def _stop(self, status: int) -> None:
         if self._status is not None:
@@ -226,6 +278,7 @@ class WorkerService:
         log.info("stopping: %d workers drain", len(self._roster.workers))
         self._status = status
         self._board.stopping()
+        self._notifier.stopping()
         self._watcher.end(signal.SIGTERM)
         if self._round:
             self._round.cancel()
@@ -241,9 +294,9 @@ class WorkerService:
         self._lifeline.close()
         log.info("stopped")
 
-    def _worker_ended(self, pid: int, status: int) -> None:
+    def _worker_ended(self, pid: int, status: int, cpu_seconds: float) -> None:
         self._roster.settle(monotonic())
-        self._roster.ended(pid, status)
+        self._roster.ended(pid, status, cpu_seconds)
         unusable = status in entries.UNUSABLE and not self._roster.ever_ready
         if not unusable or self._status is not None:
             return
@@ -263,19 +316,55 @@ class WorkerService:
         except ConfigurationError as error:
             log.error("not reloaded: %s", error)  # noqa: TRY400 - one sentence, foreseen
             return
-        most = len(self._board.slots) // 2
-        self._begin_round(merged(self._settings, new, self._board.lanes // 2, most))
+        lanes = self._board.lanes // 2
+        self._begin_round(merged(self._settings, new, lanes, self._most_workers))
+
+    @property
+    def _most_workers(self) -> int:
+        """Half of the board: the other half is for those who drain meanwhile."""
+        return len(self._board.slots) // 2
+
+    def _resize(self, asked: int) -> None:
+        """Have another number of workers until the next reload."""
+        count = min(max(asked, 1), self._most_workers)
+        if count != asked:
+            log.warning(
+                "there is room for 1 to %d workers, not for %d",
+                *(self._most_workers, asked),
+            )
+        log.info("%d workers from now on", count)
+        self._roster.resize(count, self._settings.shutdown_timeout_ms / 1000)
 
     def _adopt(self, settings: Settings) -> None:
         """Run with other settings from here on; also what is not a worker."""
         if settings != self._settings:
             self._settings = settings
+            logs.configure(settings.log_level, settings.log_format, role="master")
             self._monitor.renew()
 
     def _begin_round(self, settings: Settings) -> None:
         self._round = Round(
-            self._roster, settings, self._forker(settings), self._fork_rehearsal
+            self._roster,
+            settings,
+            self._forks.workers(settings),
+            self._forks.rehearsal,
         )
+
+    def _tell(self) -> None:
+        """Tell the service manager when all workers are ready, and that we live."""
+        seats = self._roster.seats
+        if self._notifier.waiting and all(
+            seat.worker and seat.slot.view().ready_at for seat in seats
+        ):
+            self._notifier.started()
+            self._judge_at = 0.0
+        self._notifier.beat(monotonic())
+
+    def _entitle(self) -> None:
+        count = len(self._roster.workers)
+        load = f"{count} worker{'s' * (count != 1)}"
+        stopping = "" if self._status is None else "stopping, "
+        entitle("master", self._settings.workflow_app, stopping + load)
 
     @property
     def _companions(self) -> tuple[Companion, Companion]:
@@ -286,53 +375,3 @@ class WorkerService:
         yield from (companion.pid for companion in self._companions if companion.pid)
         if self._round and self._round.rehearsal:
             yield self._round.rehearsal
-
-    def _forker(self, settings: Settings) -> ForkWorker:
-        return functools.partial(self._fork_worker, settings)
-
-    def _fork_worker(
-        self, settings: Settings, slot: Slot, predecessors: tuple[Predecessor, ...]
-    ) -> int:
-        def main() -> int:
-            logs.set_slot(slot.index)
-            return self._worker_main(
-                settings,
-                slot,
-                slot.index,
-                self._instance,
-                predecessors,
-                self._lifeline.orphaned_fd,
-            )
-
-        return self._fork(f"worker {slot.index}", main)
-
-    def _fork_monitor(self) -> int:
-        def main() -> int:
-            fd = self._lifeline.orphaned_fd
-            return entries.monitor(
-                self._settings, self._board, self._instance, self._listener, fd
-            )
-
-        return self._fork("monitor", main, listens=True)
-
-    def _fork_watcher(self) -> int:
-        return self._fork("watcher", functools.partial(entries.watch, os.getpid()))
-
-    def _fork_rehearsal(self, settings: Settings) -> int:
-        return self._fork("rehearsal", functools.partial(entries.rehearse, settings))
-
-    def _fork(
-        self, title: str, main: Callable[[], int], *, listens: bool = False
-    ) -> int:
-        settings = self._settings
-
-        def entry() -> int:
-            role = title.split(maxsplit=1)[0]
-            logs.configure(settings.log_level, settings.log_format, role=role)
-            return main()
-
-        shed = [self._signals.close]
-        if self._listener and not listens:
-            # Else the port would stay bound by whoever outlives the monitor.
-            shed.append(self._listener.close)
-        return fork(title, self._lifeline, shed, entry)

@@ -12,7 +12,15 @@ import signal
 from collections.abc import Collection, Iterator
 from types import FrameType, TracebackType
 
-WATCHED = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD)
+WATCHED = (
+    signal.SIGTERM,
+    signal.SIGINT,
+    signal.SIGHUP,
+    signal.SIGCHLD,
+    signal.SIGUSR1,
+    signal.SIGTTIN,
+    signal.SIGTTOU,
+)
 
 
 class SignalQueue:
@@ -69,14 +77,16 @@ def become_child(mask: Collection[int]) -> None:
     """Undo the master's handlers in a process just forked with all signals blocked.
 
     The terminal's INT and HUP go to the whole process group, but stopping and
-    reloading in order is the master's business: children do not hear them.
+    reloading in order is the master's business: children do not hear them. Nor TTIN
+    and TTOU: the terminal sends them to the whole group as soon as one of it heeds
+    them, and to the master they are orders. What USR1 does is set already.
 
     Args:
         mask: signals that were blocked before the fork.
     """
     signal.set_wakeup_fd(-1)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTTIN, signal.SIGTTOU):
+        signal.signal(number, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_SETMASK, mask)

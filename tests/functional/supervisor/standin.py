@@ -5,7 +5,9 @@
 drain ends when the file ``release`` is there), late (ready only then), stubborn (never
 drains), crash, exit, refuse. Plans for the first worker of slot 0 alone: overdue (an
 action takes too long), gil (it also keeps the interpreter), extended, cleared, torn (it
-would, but for that), lingers (overdue once it drains). What happened is left there:
+would, but for that), lingers (overdue once it drains), silent (it keeps the interpreter
+and shows no deadline), stopped (by SIGSTOP), grows (by 200 MB). For all: eager (does
+ten events a second). What happened is left there:
 ``service.json``, ``births.jsonl``, ``outlived`` by those who outlived their deadline
 and, at the end, ``modules.json``.
 """
@@ -19,6 +21,7 @@ import select
 import signal
 import socket
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -43,8 +46,8 @@ def worker(
     orphaned_fd: int,
 ) -> int:
     consumer = f"{instance}.{slot_index}.{os.getpid()}"
-    slot.begin(consumer)
     plan = (FOLDER / "plan").read_text()
+    slot.begin(consumer)
     born(consumer, slot_index, predecessors, settings)
     if plan == "refuse":
         return 4
@@ -64,7 +67,7 @@ def worker(
     slot.ready()
     if plan in HARD and slot_index == 0 and not predecessors:
         HARD[plan](slot)
-    beat_until(slot, read_fd, orphaned_fd)
+    beat_until(slot, read_fd, orphaned_fd, events=plan == "eager")
     slot.draining()
     if plan == "lingers" and slot_index == 0:
         overdue(slot)
@@ -92,6 +95,27 @@ def overdue(slot: Slot) -> None:
 def gil(slot: Slot) -> None:
     slot.lane(0).acting(b"charge", 3, time.monotonic() + SOON)
     ctypes.PyDLL(None).sleep(60)
+
+
+def silent(slot: Slot) -> None:
+    # Beside the main thread: the signal that asks for stacks would end its sleep.
+    holder = threading.Thread(target=hold_the_interpreter)
+    holder.start()
+    holder.join()
+
+
+def hold_the_interpreter() -> None:
+    ctypes.PyDLL(None).sleep(60)
+
+
+def stopped(slot: Slot) -> None:
+    os.kill(os.getpid(), signal.SIGSTOP)
+
+
+def grows(slot: Slot) -> None:
+    if not (FOLDER / "grown").exists():
+        (FOLDER / "grown").touch()
+        HOARD.append(b"x" * (200 << 20))
 
 
 def extended(slot: Slot) -> None:
@@ -125,15 +149,17 @@ def outlive(slot: Slot, end: float) -> None:
 
 
 HARD = {"overdue": overdue, "gil": gil, "extended": extended, "cleared": cleared}
-HARD["torn"] = torn
+HARD |= {"torn": torn, "silent": silent, "stopped": stopped, "grows": grows}
+HOARD: list[bytes] = []
 
 
-def beat_until(slot: Slot, *fds: int) -> None:
+def beat_until(slot: Slot, *fds: int, events: bool = False) -> None:
     poll = select.poll()
     for fd in fds:
         poll.register(fd, select.POLLIN)
     while not poll.poll(100):
         slot.beat()
+        slot.add(processed=events, succeeded=events)
 
 
 def born(

@@ -96,6 +96,9 @@ class Service:
             lambda: next((p for p in self.family() if role in titled(p)), None)
         )
 
+    def master_title(self) -> str:
+        return titled(psutil.Process(self.process.pid))
+
     def end(self) -> None:
         if self.process.poll() is None:
             self.family()
@@ -115,7 +118,7 @@ Start = Callable[..., Service]
 
 def titled(process: psutil.Process) -> str:
     try:
-        return " ".join(process.cmdline())
+        return " ".join(process.cmdline()).rstrip()
     except psutil.Error:
         return ""
 

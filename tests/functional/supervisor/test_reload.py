@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import shutil
 import signal
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from tests.functional.supervisor.supervised import GOOD_APP, Service, Start
+from tests.functional.supervisor.supervised import GOOD_APP, ROOT, Service, Start
 from tests.servers import wait_until
 
 
@@ -90,6 +91,28 @@ def test_code_that_does_not_import_replaces_nobody(service: Service) -> None:
     assert "SyntaxError" in service.text()
     assert service.pids() == before
     assert service.health()["status"] == "healthy"
+
+
+def test_a_changed_package_needs_a_restart_and_says_so(
+    start: Start, tmp_path: Path
+) -> None:
+    package = tmp_path / "workflow_worker"  # found before ours: it is started there
+    pycache = shutil.ignore_patterns("__pycache__")
+    shutil.copytree(ROOT / "workflow_worker", package, ignore=pycache)
+    service = start()
+    service.until_status("healthy")
+    before = service.pids()
+    (package / "version.py").touch()
+    service.signal(signal.SIGHUP)
+    service.until_logged("not reloaded: workflow_worker itself changed, please restart")
+    assert service.pids() == before
+
+
+def test_a_reload_changes_what_the_master_logs(service: Service) -> None:
+    changed = {"worker_count": 2, "workflow_app": "flows:app", "log_format": "json"}
+    (service.folder / "settings.json").write_text(json.dumps(changed))
+    service.signal(signal.SIGHUP)
+    service.until_logged('"reload finished: 2 workers"')
 
 
 def test_workers_that_fail_to_start_replace_nobody(service: Service) -> None:

@@ -5,13 +5,17 @@ from __future__ import annotations
 import math
 import os
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 
 import pytest
 
-from workflow_worker.board import Board, Lane, Slot
+from tests.servers import wait_until
+from workflow_worker.board import Board, Lane, Restart, Slot
+from workflow_worker.board.views import DEATHS
 from workflow_worker.clock import monotonic
 from workflow_worker.model import Overdue, Predecessor
+from workflow_worker.supervisor.child import reap
 from workflow_worker.supervisor.roster import Roster
 
 
@@ -226,3 +230,40 @@ def test_who_only_took_note_of_how_the_last_one_ended_had_not_begun(
     stage.fill()
     [dead] = stage.told[-1]
     assert dead.started == ("2-0",)
+
+
+def test_why_a_worker_was_replaced_is_on_the_board(stage: Stage) -> None:
+    late(stage.slot)
+    stage.press()
+    stage.reap()
+    assert stage.slot.view().cause is Restart.OVERDUE
+    for cause in (Restart.DIED, Restart.HUNG):
+        stage.roster.revive()
+        stage.fill()
+        if cause is Restart.HUNG:
+            stage.roster.strike(next(iter(stage.roster.workers.values())), cause)
+        else:
+            stage.processes[-1].kill()
+        stage.reap()
+        assert stage.slot.view().cause is cause
+    replaced = stage.roster.board.service().replaced
+    assert [replaced[cause] for cause in DEATHS] == [1, 1, 1]
+
+
+def test_processor_time_of_the_dead_adds_up(stage: Stage) -> None:
+    for total in (1.5, 3.0):
+        stage.processes[-1].kill()
+        stage.processes[-1].wait()
+        stage.roster.ended(stage.processes[-1].pid, -9, 1.5)
+        assert stage.slot.view().cpu_seconds == total
+        stage.roster.revive()
+        stage.fill()
+
+
+def test_who_is_reaped_is_known_by_how_it_ended_and_what_it_cost() -> None:
+    burn = "import time\nwhile time.process_time() < 0.2: pass\nraise SystemExit(3)"
+    process = subprocess.Popen([sys.executable, "-c", burn])
+    ((pid, status, cpu_seconds),) = wait_until(lambda: list(reap([process.pid])))
+    process.returncode = status
+    assert (pid, status) == (process.pid, 3)
+    assert 0.2 <= cpu_seconds < 5

@@ -1,0 +1,107 @@
+"""How many workers there are, and how they are replaced without anybody missing."""
+
+from __future__ import annotations
+
+import signal
+from typing import Any
+
+from tests.functional.supervisor.supervised import Service, Start, gone
+from tests.servers import wait_until
+
+
+def never_fewer(service: Service, count: int = 2) -> dict[str, Any]:
+    health = service.health()
+    assert health["healthyWorkers"] >= count
+    return health
+
+
+def test_ttin_and_ttou_are_one_worker_more_or_fewer(service: Service) -> None:
+    for count in (3, 4):
+        service.signal(signal.SIGTTIN)
+        wait_until(lambda n=count: service.health()["healthyWorkers"] == n)
+    for count in (3, 2, 1):
+        service.signal(signal.SIGTTOU)
+        wait_until(lambda n=count: service.health()["workerCount"] == n)
+        wait_until(lambda n=count: len(service.pids()) == n)
+    service.signal(signal.SIGTTOU)
+    service.until_logged("there is room for 1 to 32 workers, not for 0")
+    assert service.health()["workerCount"] == 1
+
+
+def test_a_reload_goes_back_to_the_number_that_is_set(service: Service) -> None:
+    service.signal(signal.SIGTTIN)
+    wait_until(lambda: service.health()["healthyWorkers"] == 3)
+    service.signal(signal.SIGHUP)
+    wait_until(lambda: service.health()["workerCount"] == 2)
+    wait_until(lambda: len(service.pids()) == 2)
+
+
+def test_who_has_done_enough_is_replaced_and_nobody_is_missing(start: Start) -> None:
+    service = start("eager", max_events_per_worker=10)
+    service.until_status("healthy")
+    before = service.pids()
+
+    def replaced() -> bool:
+        never_fewer(service)
+        return service.pids().isdisjoint(before)
+
+    wait_until(replaced)
+    assert "events: it is replaced" in service.text()
+    never_fewer(service)
+
+
+def test_who_has_grown_too_large_is_replaced(start: Start) -> None:
+    service = start("grows", max_memory_mb=180)
+    first = {birth["pid"]: birth["slot"] for birth in service.until_born(2)}
+    (large,) = (pid for pid, slot in first.items() if slot == 0)
+    service.until_born(3)
+    wait_until(lambda: large not in service.pids())
+    assert "MB of memory: it is replaced" in service.text()
+    assert len(service.births()) == 3
+
+
+def test_a_replacement_that_does_not_work_replaces_nobody(start: Start) -> None:
+    service = start("eager", max_events_per_worker=5, worker_count=1)
+    service.until_status("healthy")
+    before = service.pids()
+    service.plan("crash")
+    service.until_logged("not replaced: the new worker died before it was ready")
+    assert service.pids() == before
+    assert service.health()["status"] == "healthy"
+    service.plan("work")
+    wait_until(lambda: service.pids().isdisjoint(before))
+
+
+def test_a_reload_ends_a_replacement_that_was_under_way(start: Start) -> None:
+    service = start("eager", max_events_per_worker=5, worker_count=1)
+    service.until_status("healthy")
+    service.plan("late")
+    before = service.until_born(2)
+    service.plan("work")
+    service.signal(signal.SIGHUP)
+    service.until_logged("reload finished")
+    wait_until(
+        lambda: service.pids() == {service.births()[-1]["pid"]},
+        what="neither the former nor the abandoned newcomer is left",
+    )
+    assert len(service.births()) == len(before) + 1
+
+
+def test_titles_say_role_and_number(service: Service) -> None:
+    assert service.child("worker 0 [flows]")
+    assert service.child("monitor [flows]")
+    master = service.master_title
+    wait_until(lambda: master() == "wfworker: master [flows] 2 workers")
+    service.signal(signal.SIGTTOU)
+    wait_until(lambda: master() == "wfworker: master [flows] 1 worker")
+
+
+def test_neither_watcher_nor_rehearsal_outlives_a_killed_master(start: Start) -> None:
+    service = start(reload=True)
+    service.until_status("healthy")
+    (service.folder / "flows.py").write_text("import time\ntime.sleep(600)\n")
+    family = [service.child("watcher"), service.child("monitor")]
+    service.signal(signal.SIGHUP)
+    family.append(service.child("rehearsal"))
+    service.process.kill()
+    assert gone(family)
