@@ -14,12 +14,15 @@ import signal
 import socket
 import sys
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from workflow_worker.errors import ConfigurationError
 from workflow_worker.settings import Settings
+
+if TYPE_CHECKING:
+    from workflow_worker.app import App
 
 BACKLOG = 128
 """Connections that may wait for the monitor."""
@@ -38,11 +41,12 @@ def import_from_here() -> None:
         sys.path.insert(0, here)
 
 
-def try_app(spec: str) -> None:
+def try_app(spec: str, look: Callable[[App], object] | None = None) -> None:
     """Import the App in a child; prints the user's traceback where there is one.
 
     Args:
         spec: ``module:attribute``.
+        look: called with the App, in the child.
 
     Raises:
         ConfigurationError: it can't be imported or is no App.
@@ -52,7 +56,7 @@ def try_app(spec: str) -> None:
     told, tell = os.pipe()
     pid = os.fork()
     if not pid:
-        _be_the_child(spec, tell)
+        _be_the_child(spec, tell, look)
     try:
         os.close(tell)
         status = _wait(pid)
@@ -65,13 +69,17 @@ def try_app(spec: str) -> None:
         )
 
 
-def _be_the_child(spec: str, tell: int) -> NoReturn:
+def _be_the_child(
+    spec: str, tell: int, look: Callable[[App], object] | None
+) -> NoReturn:
     """Import, tell and vanish; never goes back into the parent's code."""
     status = 1
     try:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         load_app = importlib.import_module("workflow_worker.app").load_app
-        load_app(spec)
+        app = load_app(spec)
+        if look is not None:
+            look(app)
         status = 0
     except ConfigurationError as error:
         if error.__cause__ is not None:

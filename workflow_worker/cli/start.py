@@ -1,15 +1,15 @@
 """``wfworker start``: checks what can be checked, then becomes the master.
 
-Owns the order of a start and of its end. It must never import redis, flask or an App:
-all of its memory is the master's.
+Owns the order of a start and of its end. It must never import redis, flask or an App,
+unless asked to preload one: all of its memory is the master's.
 """
 
 from __future__ import annotations
 
 import contextlib
-import functools
 import importlib.util
 import logging
+import os
 import signal
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -22,9 +22,12 @@ import click
 from workflow_worker import log as logs
 from workflow_worker.cli import boot
 from workflow_worker.cli.options import Flags, examples, settings_options
+from workflow_worker.cli.preload import preload
 from workflow_worker.embedded import EmbeddedServer
 from workflow_worker.errors import ConfigurationError
-from workflow_worker.settings import load
+from workflow_worker.settings import Settings, load
+from workflow_worker.supervisor.notify import Notifier, from_environment
+from workflow_worker.titles import entitle
 
 log = logging.getLogger(__name__)
 
@@ -38,6 +41,7 @@ class Launch:
         embedded: start a server for it.
         data_dir: where that server keeps its data; None for a folder that is removed.
         reload: follow changes of the code.
+        preload: import the App once, before the workers are forked.
         pidfile: file that holds the master's pid while it runs.
     """
 
@@ -45,12 +49,14 @@ class Launch:
     embedded: bool = False
     data_dir: Path | None = None
     reload: bool = False
+    preload: bool = False
     pidfile: Path | None = None
 
 
 EXAMPLES = examples(
     "wfworker start --app orders:app --workers 4",
     "wfworker start --app orders:app --embedded --data-dir ./data",
+    "wfworker start --app orders:app --workers 8 --preload",
     "REDIS_URL=redis://db:6379/0 wfworker start --log-format json",
 )
 
@@ -65,12 +71,19 @@ EXAMPLES = examples(
 )
 @click.option("--reload", is_flag=True, help="Reload when a .py file or .env changes.")
 @click.option(
+    "--preload",
+    is_flag=True,
+    help="Import the App once, before the workers are forked: they share its memory. "
+    "HUP brings new settings then, but no new code.",
+)
+@click.option(
     "--pidfile", type=click.Path(path_type=Path), help="File for the master's pid."
 )
 def command(
     embedded: bool,
     data_dir: Path | None,
     reload: bool,
+    preload: bool,
     pidfile: Path | None,
     **flags: str | None,
 ) -> None:
@@ -78,7 +91,7 @@ def command(
 
     TERM drains and stops, HUP reloads code and .env.
     """
-    launch = Launch(flags, embedded, data_dir, reload, pidfile)
+    launch = Launch(flags, embedded, data_dir, reload, preload, pidfile)
     click.get_current_context().exit(run(launch))
 
 
@@ -89,7 +102,11 @@ def run(launch: Launch) -> int:
         ConfigurationError: it can't start like this.
     """
     _check(launch)
+    # Before the first fork: no child is to speak for the service.
+    notifier = from_environment(os.environ)  # noqa: TID251 - no setting: taken away
     settings = load(launch.flags)
+    # Flags stand in ps until then, and one may hold a password.
+    entitle("master", settings.workflow_app, "starting")
     logs.configure(settings.log_level, settings.log_format, role="master")
     boot.import_from_here()
     with _orderly(), boot.pidfile(launch.pidfile):
@@ -97,7 +114,9 @@ def run(launch: Launch) -> int:
             boot.try_app(settings.workflow_app)
         # Before the port is bound: the server's process would hold it too.
         with _server(launch) as flags:
-            return _serve(flags, launch.reload)
+            if launch.preload:
+                preload(settings.workflow_app)
+            return _serve(flags, launch, notifier)
 
 
 def _check(launch: Launch) -> None:
@@ -105,6 +124,11 @@ def _check(launch: Launch) -> None:
         raise ConfigurationError("--data-dir is for --embedded only")
     if launch.embedded and launch.flags.get("redis_url"):
         raise ConfigurationError("--embedded and --redis-url exclude each other")
+    if launch.preload and launch.reload:
+        raise ConfigurationError(
+            "--preload and --reload exclude each other: code that was imported before "
+            "the workers were forked can't be imported anew"
+        )
     # Looked for, not imported: its threads have no place in the master.
     if launch.reload and importlib.util.find_spec("watchfiles") is None:
         raise ConfigurationError(
@@ -123,21 +147,29 @@ def _server(launch: Launch) -> Iterator[Flags]:
         yield {**launch.flags, "redis_url": server.url}
 
 
-def _serve(flags: Flags, reload: bool) -> int:
+def _serve(flags: Flags, launch: Launch, notifier: Notifier) -> int:
     from workflow_worker.supervisor.service import (  # noqa: PLC0415 - other commands need none of it
         WorkerService,
     )
 
-    # Flags and environment stay what they were; only .env is read anew.
-    load_settings = functools.partial(load, flags)
-    settings = load_settings()
+    def load_settings() -> Settings:
+        if launch.preload:
+            log.warning("reloading settings alone: preloaded code needs a restart")
+        # Flags and environment stay what they were; only .env is read anew.
+        return load(flags)
+
+    settings = load(flags)
     listener = boot.listen(settings)
     with listener or contextlib.nullcontext():
         if listener:
             url = boot.url_of(listener)
             log.info("serving HTTP on %s", url, extra={"url": url})
         return WorkerService(
-            settings, listener=listener, reload=reload, load_settings=load_settings
+            settings,
+            listener=listener,
+            reload=launch.reload,
+            load_settings=load_settings,
+            notifier=notifier,
         ).run()
 
 
