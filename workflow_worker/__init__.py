@@ -36,18 +36,26 @@ from workflow_worker.errors import (
 from workflow_worker.version import VERSION
 
 if TYPE_CHECKING:
-    from workflow_worker.app import App, RetryPolicy, current_action
+    from workflow_worker.app import (
+        ActionCall,
+        App,
+        DeadLetterNotice,
+        RetryPolicy,
+        current_action,
+    )
     from workflow_worker.client import Client
     from workflow_worker.model import Event
     from workflow_worker.runtime.context import Context
 
 __all__ = [
+    "ActionCall",
     "ActionFailed",
     "ActionTimeout",
     "App",
     "Client",
     "ConfigurationError",
     "Context",
+    "DeadLetterNotice",
     "DefinitionError",
     "ErrorCategory",
     "Event",
@@ -77,6 +85,8 @@ __version__ = VERSION
 
 _LATER = {
     "App": "workflow_worker.app",
+    "ActionCall": "workflow_worker.app",
+    "DeadLetterNotice": "workflow_worker.app",
     "RetryPolicy": "workflow_worker.app",
     "Client": "workflow_worker.client",
     "Context": "workflow_worker.runtime.context",

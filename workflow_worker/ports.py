@@ -126,6 +126,18 @@ class Effects(Appender, Protocol):
             LeaseLost: another worker owns the execution now.
         """
 
+    def tried(
+        self, action: str, seconds: float | None, error: str, *, last: bool
+    ) -> None:
+        """Note that a try of an action ended, for whoever counts; from its thread.
+
+        Args:
+            action: its name.
+            seconds: it took; None if that is not known.
+            error: category of what it raised; empty if it succeeded.
+            last: it is not tried again.
+        """
+
     def lock(
         self, name: str, ttl: float | timedelta, wait: float | timedelta
     ) -> AbstractContextManager[HeldLock]:

@@ -15,6 +15,8 @@ log = logging.getLogger(__name__)
 
 BROKEN = 70
 """Exit status of a process that one of its own threads ended."""
+UNREADY = 75
+"""Exit status of a worker whose ``on_worker_start`` failed; the next may do better."""
 
 
 def spawn(name: str, work: Callable[[], None]) -> threading.Thread:

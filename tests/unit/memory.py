@@ -30,6 +30,7 @@ class Memory:
         patient: a sleep may be spent in the thread.
         skipped_ms: the clock is so much ahead.
         threads: those that ran beside the workflow.
+        tries: of actions that ended: action, category of the error, whether the last.
         chance: what every random number is; None for something in the middle.
         unsaved_entries: whoever told that it has something to store.
     """
@@ -46,6 +47,7 @@ class Memory:
         self.skipped_ms = 0
         self.chance: float | None = None
         self.threads: list[threading.Thread] = []
+        self.tries: list[tuple[str, str, bool]] = []
         self.unsaved_entries: list[Unsaved] = []
         self._now = 1_700_000_000_000
 
@@ -95,6 +97,11 @@ class Memory:
     def ensure(self, *, beside: bool) -> None:
         if beside and self.lose_lease:
             raise LeaseLost
+
+    def tried(
+        self, action: str, seconds: float | None, error: str, *, last: bool
+    ) -> None:
+        self.tries.append((action, error, last))
 
     def lock(self, name: str, ttl: object, wait: object) -> NoReturn:
         raise AssertionError(f"lock {name}: what needs no Redis takes none")

@@ -5,13 +5,17 @@ from __future__ import annotations
 from workflow_worker import App
 from workflow_worker.board import Board
 from workflow_worker.broker.claim import Owner
+from workflow_worker.broker.commit import Retention
 from workflow_worker.broker.connection import Link
 from workflow_worker.broker.keys import Partition
-from workflow_worker.model import Overdue, Task
+from workflow_worker.model import Decision, Outcome, Overdue, Task
 from workflow_worker.runtime.execute import Runner
 from workflow_worker.settings import Settings
+from workflow_worker.worker.committer import Committer
 from workflow_worker.worker.leases import Leases
+from workflow_worker.worker.meter import Meter
 from workflow_worker.worker.pool import Pool
+from workflow_worker.worker.tally import Tally
 
 
 def task(number: int, overdue: Overdue | None = None) -> Task:
@@ -19,14 +23,38 @@ def task(number: int, overdue: Overdue | None = None) -> Task:
     return Task(entry, 1, 1, f"0-{entry}.w", "w", None, overdue=overdue)
 
 
-def test_what_a_worker_was_killed_for_is_not_given_back() -> None:
-    settings = Settings()
+def idle_pool(threads: int = 5) -> Pool:
+    """A pool whose threads were not started."""
+    settings = Settings(concurrency_limit=threads)
     owner = Owner("a", Partition("t"), 1, 1, 1, 1)
     leases = Leases(owner, Link(settings.redis_url), 60_000, lambda _: None)
     slot = Board.create(1, 16).slots[0]
-    pool = Pool(settings, Runner(App("a"), max_payload_bytes=1000), leases, slot)
+    runner = Runner(App("a"), max_payload_bytes=1000)
+    return Pool(settings, runner, leases, slot, Meter((), ()))
+
+
+def test_what_a_worker_was_killed_for_is_not_given_back() -> None:
+    pool = idle_pool()
     kept = task(2, Overdue("2-0"))
     pool.put([task(1), kept, task(3)])
     assert pool.withdraw() == [task(1), task(3)]
     assert pool.queue.get_nowait() is kept
     assert pool.queue.empty()
+
+
+def test_it_is_busy_when_every_thread_has_something_to_run() -> None:
+    pool = idle_pool(threads=2)
+    pool.committer = Committer(
+        Link("redis://127.0.0.1"),
+        pool.leases,
+        Retention(1, 1),
+        Tally(Board.create(1, 1).slots[0], Meter((), ())),
+        pool.hurried,
+        pool.room_bell.ring,
+    )
+    pool.leases.hold([task(1)])
+    assert not pool.busy()
+    pool.leases.hold([task(2)])
+    assert pool.busy()
+    pool.committer.put((task(2), Decision(Outcome.COMPLETED)))
+    assert not pool.busy()

@@ -43,6 +43,21 @@ def test_a_transient_error_is_tried_again_in_the_thread() -> None:
     assert kinds(effects, decision) == [(1, "try", 1), (1, "action", 2)]
 
 
+def test_whoever_counts_is_told_of_every_try() -> None:
+    flaky = Flaky(TransientError("blip"), RecoverableError("busy"), max_retries=2)
+    effects = Memory()
+    app = flaky.flow()
+
+    again = later(effects, run(app, effects=effects))
+    run(app, journal=again.journal, effects=again)
+
+    assert effects.tries == [
+        ("call", "transient", False),
+        ("call", "recoverable", False),
+    ]
+    assert again.tries == [("call", "", True)]
+
+
 def test_a_failed_try_is_durable_before_the_next_one_begins() -> None:
     flaky = Flaky(TransientError("blip"))
     effects = Memory()

@@ -1,7 +1,7 @@
 """From ``module:attribute`` to the App: imports the user's code, and says what failed.
 
-Owns the sentences about an App that can't be had. Must never be called in the master:
-the user's module would stay in its memory.
+Owns the sentences about an App that can't be had. Must never be called in the master,
+unless it preloads: the user's module would stay in its memory.
 """
 
 from __future__ import annotations
@@ -35,6 +35,11 @@ def load_app(spec: str) -> App:
         raise ConfigurationError(
             f"WORKFLOW_APP is {spec!r}, but must be module:attribute, as orders:app"
         )
+    # Here, for who only publishes needs no prometheus_client.
+    from workflow_worker.metrics import values  # noqa: PLC0415 - as it says
+
+    # Metrics that the App declares are to be kept where ours are.
+    values.install()
     app = _attribute(_module(found[1]), found[2])
     app.check()
     return app

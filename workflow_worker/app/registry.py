@@ -1,19 +1,26 @@
 """The App: what one service declares, by name.
 
-Owns the tables of workflows and actions and that no name, or version of a workflow,
-stands for two things, over all included Apps. Must never do more on declaration than to
-look and remember.
+Owns the tables of workflows, actions and hooks and that no name, or version of a
+workflow, stands for two things, over all included Apps. Must never do more on
+declaration than to look and remember.
 """
 
 from __future__ import annotations
 
 import types
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import timedelta
 from typing import Any, Generic, ParamSpec, TypeVar, overload
 
 from workflow_worker.app import rules
 from workflow_worker.app.action import Action
+from workflow_worker.app.hooks import (
+    ActionCall,
+    DeadLetterNotice,
+    Hook,
+    HookKind,
+    Hooks,
+)
 from workflow_worker.app.retry import ErrorRule, RetryPolicy
 from workflow_worker.app.workflow import Workflow
 from workflow_worker.errors import DefinitionError, ErrorCategory
@@ -21,7 +28,10 @@ from workflow_worker.errors import DefinitionError, ErrorCategory
 P = ParamSpec("P")
 R = TypeVar("R")
 F = TypeVar("F", bound=Callable[..., object])
-D = TypeVar("D", Workflow, Action[..., Any], ErrorRule)
+Plain = TypeVar("Plain", bound=Callable[[], object])
+Around = TypeVar("Around", bound=Callable[[ActionCall], Iterator[None]])
+Told = TypeVar("Told", bound=Callable[[DeadLetterNotice], object])
+D = TypeVar("D", Workflow, Action[..., Any], ErrorRule, Hook)
 
 
 class Table(Generic[D]):
@@ -84,6 +94,7 @@ class App:
         self._workflows: Table[Workflow] = Table()
         self._actions: Table[Action[..., Any]] = Table()
         self._error_rules: Table[ErrorRule] = Table()
+        self._hooks: Table[Hook] = Table()
 
     def __repr__(self) -> str:
         return f"<App {self.name}>"
@@ -245,6 +256,81 @@ class App:
         declared = self._error_rules.by_ident.values()
         return types.MappingProxyType({rule.error: rule.category for rule in declared})
 
+    def on_worker_start(self, fn: Plain, /) -> Plain:
+        """Declare what each worker process runs once before it takes events.
+
+        After the App was imported, in the main thread. If it raises, the worker takes
+        no events and ends; another one is started after a while, a longer one each
+        time.
+
+        Args:
+            fn: takes nothing.
+
+        Raises:
+            DefinitionError: the function can't work.
+        """
+        return self._hook(HookKind.START, fn)
+
+    def on_worker_stop(self, fn: Plain, /) -> Plain:
+        """Declare what each worker process runs once after its last event.
+
+        In the main thread, when it drains and ends in order; not in one that is killed,
+        or that never was ready. It has what is left of ``SHUTDOWN_TIMEOUT_MS``. Those
+        declared last run first. What it raises is logged.
+
+        Args:
+            fn: takes nothing.
+
+        Raises:
+            DefinitionError: the function can't work.
+        """
+        return self._hook(HookKind.STOP, fn)
+
+    def around_action(self, fn: Around, /) -> Around:
+        """Declare what runs around every try of an action that a workflow calls.
+
+        A generator function: what stands before its one ``yield`` runs before the
+        action, what stands after it afterwards, in the same thread and on the action's
+        time. An error of the action is raised at the ``yield``. Those declared first
+        are outermost. It can't change what comes of the action: what it raises itself
+        is logged, and what it swallows is raised all the same.
+
+        Args:
+            fn: takes an :class:`ActionCall`.
+
+        Raises:
+            DefinitionError: the function can't work.
+        """
+        return self._hook(HookKind.AROUND, fn, "an ActionCall")
+
+    def on_dead_letter(self, fn: Told, /) -> Told:
+        """Declare what is called after an execution has failed for good.
+
+        By the worker that committed the dead letter, once it is durable, in a thread of
+        its own: one call after the other. Nothing is certain about it: a worker killed
+        at the wrong moment makes no call, and one that has fallen far behind drops
+        calls, with a warning. What it raises is logged.
+
+        Args:
+            fn: takes a :class:`DeadLetterNotice`.
+
+        Raises:
+            DefinitionError: the function can't work.
+        """
+        return self._hook(HookKind.DEAD_LETTER, fn, "a DeadLetterNotice")
+
+    @property
+    def hooks(self) -> Hooks:
+        """The hooks declared here and in included Apps, each once."""
+        return Hooks(self._hooks.by_ident.values())
+
+    def _hook(self, kind: HookKind, fn: F, *given: str) -> F:
+        role = f"{kind} hook"
+        place = rules.plain_function(fn, role, generator=kind is HookKind.AROUND)
+        rules.parameters(fn, place, *given)
+        self._hooks.add(Hook(kind, fn, place))
+        return fn
+
     def include(self, other: App) -> None:
         """Take over what another App declares, now and later.
 
@@ -261,6 +347,7 @@ class App:
         other._workflows.tell(self._workflows)
         other._error_rules.tell(self._error_rules)
         other._actions.tell(self._actions)
+        other._hooks.tell(self._hooks)
 
     def check(self) -> None:
         """Resolve every annotation that counts, so that none fails in a run.

@@ -31,8 +31,13 @@ _UNFIT = frozenset("*?[\0")
 """Characters that the name of a signal can't have."""
 
 
-def plain_function(fn: object, role: str) -> str:
+def plain_function(fn: object, role: str, *, generator: bool = False) -> str:
     """Return how errors name the function: its name, file and line.
+
+    Args:
+        fn: the function.
+        role: what it is declared as.
+        generator: it must be one, rather than must not.
 
     Raises:
         DefinitionError: it is no plain function.
@@ -42,7 +47,13 @@ def plain_function(fn: object, role: str) -> str:
     place = _place(fn)
     if inspect.iscoroutinefunction(fn):
         raise DefinitionError(f"{role} {place} is async: write it with a plain def")
-    if inspect.isgeneratorfunction(fn) or inspect.isasyncgenfunction(fn):
+    if inspect.isasyncgenfunction(fn):
+        raise DefinitionError(f"{role} {place} is async: write it with a plain def")
+    if generator and not inspect.isgeneratorfunction(fn):
+        raise DefinitionError(
+            f"{role} {place} must be a generator: yield once, where the action runs"
+        )
+    if not generator and inspect.isgeneratorfunction(fn):
         raise DefinitionError(f"{role} {place} is a generator: return instead of yield")
     if "." in fn.__qualname__.rpartition("<locals>.")[2]:
         raise DefinitionError(
@@ -68,6 +79,26 @@ def context_and_event(fn: Callable[..., object], place: str) -> None:
             f"{place} must take the context and at most an event or payload, "
             f"but takes {inspect.signature(fn)}"
         )
+
+
+def parameters(fn: Callable[..., object], place: str, *given: str) -> None:
+    """Require that the function can be called with so many values by position.
+
+    Args:
+        fn: the function.
+        place: its name, file and line.
+        given: what each value is, for the error.
+
+    Raises:
+        DefinitionError: it can't.
+    """
+    try:
+        inspect.signature(fn).bind(*given)
+    except TypeError:
+        wanted = " and ".join(given) if given else "nothing"
+        raise DefinitionError(
+            f"{place} is called with {wanted}, but takes {inspect.signature(fn)}"
+        ) from None
 
 
 def name(given: object, fn: Callable[..., object], place: str) -> str:

@@ -13,8 +13,10 @@ import msgspec
 
 from workflow_worker import codec
 from workflow_worker.app.current import Callee, CurrentAction, begin, end
+from workflow_worker.app.hooks import ActionCall
 from workflow_worker.errors import ActionTimeout, ErrorCategory, TimeUp
 from workflow_worker.runtime import backoff, failure
+from workflow_worker.runtime.around import Around
 from workflow_worker.runtime.classify import Verdict
 from workflow_worker.runtime.journal import ACTION, TRY, UNDO, UNDO_TRY, Entry
 from workflow_worker.runtime.steps import VOID, Steps
@@ -74,11 +76,14 @@ def perform(
         return _note_kill(steps, action, ordinal, kind, attempt)
     while True:
         done = _try(steps, action, args, kwargs, ordinal, kind, attempt, beside)
-        if done[1] is None:
+        entry, cause = done
+        if cause is not None:
+            entry = _judged(steps, action, kind, entry, cause)
+        _tell(steps, action, kind, entry, entry.duration_ms / 1000)
+        if cause is None:
             return done
-        entry = _judged(steps, action, kind, done[0], done[1])
         if entry.kind == kind:
-            return entry, done[1]
+            return entry, cause
         history.try_failed(entry, kind, steps.effects)
         # What takes no longer than a moment is not worth a suspension.
         pause = max(0, entry.due_ms - steps.effects.now_ms()) / 1000
@@ -98,7 +103,7 @@ def _try(
     attempt: int,
     beside: bool,
 ) -> Done:
-    effects = steps.effects
+    effects, around = steps.effects, steps.terms.around
     steps.history.store(effects)
     seconds = steps.seconds_for(action, kind)
     watch = effects.enter(action.name, ordinal, seconds, beside=beside)
@@ -111,8 +116,13 @@ def _try(
     try:
         try:
             watch.start()
-            value = action.fn(*args, **kwargs)
-            result = codec.encode(value, action.what, max_bytes=steps.limit)
+            result = (
+                codec.encode(
+                    action.fn(*args, **kwargs), action.what, max_bytes=steps.limit
+                )
+                if around is None
+                else _inside(around, steps, action, args, kwargs, kind, attempt)
+            )
         except (*VOID, TimeUp):
             raise
         except BaseException as raised:  # noqa: BLE001 - a record of whatever it was
@@ -136,6 +146,34 @@ def _try(
         attempt=attempt,
     )
     return entry, cause
+
+
+def _inside(
+    around: Around,
+    steps: Steps,
+    action: Callee,
+    args: tuple[object, ...],
+    kwargs: dict[str, object],
+    kind: str,
+    attempt: int,
+) -> bytes:
+    """Run the function inside hooks and return its result, encoded."""
+
+    def act() -> bytes:
+        value = action.fn(*args, **kwargs)
+        return codec.encode(value, action.what, max_bytes=steps.limit)
+
+    task = steps.task
+    call = ActionCall(
+        action.name,
+        task.workflow,
+        task.execution_id,
+        attempt,
+        kind == UNDO,
+        args,
+        kwargs,
+    )
+    return around.run(call, act)
 
 
 def _timeout(
@@ -165,11 +203,20 @@ def _note_kill(
     now_ms = effects.now_ms()
     entry = Entry(ordinal, kind, action.name, started_ms=now_ms, attempt=attempt)
     entry = _judged(steps, action, kind, entry, error)
+    _tell(steps, action, kind, entry, None)
     if entry.kind == kind:
         steps.history.add(entry, effects)
         return Later(ordinal, now_ms)
     steps.history.try_failed(entry, kind, effects)
     return Later(ordinal, entry.due_ms)
+
+
+def _tell(
+    steps: Steps, action: Callee, kind: str, entry: Entry, seconds: float | None
+) -> None:
+    category = entry.error.category if entry.error else ""
+    last = entry.kind == kind
+    steps.effects.tried(action.name, seconds, category, last=last)
 
 
 def _judged(

@@ -13,6 +13,7 @@ from workflow_worker.errors import InvalidPayload
 from workflow_worker.model import Decision, Failure, Outcome, Task
 from workflow_worker.ports import Effects
 from workflow_worker.runtime import ends, failure
+from workflow_worker.runtime.around import Around
 from workflow_worker.runtime.backoff import Retries
 from workflow_worker.runtime.catalog import Catalog
 from workflow_worker.runtime.classify import Classifier
@@ -39,8 +40,12 @@ class Runner:
         self, app: App, *, max_payload_bytes: int, retries: Retries | None = None
     ) -> None:
         self._catalog = Catalog(app)
+        around = app.hooks.around
         self._terms = Terms(
-            max_payload_bytes, Classifier(app.error_rules), retries or Retries()
+            max_payload_bytes,
+            Classifier(app.error_rules),
+            retries or Retries(),
+            Around(around) if around else None,
         )
 
     def knows(self, workflow: str, version: str | None = None) -> bool:

@@ -8,10 +8,10 @@ from datetime import UTC, datetime, timedelta
 from types import TracebackType
 from typing import Any, Self
 
-from workflow_worker.app import App
+from workflow_worker.app import App, DeadLetterNotice
 from workflow_worker.broker import boot, claim, fleet, journal
 from workflow_worker.broker.claim import Owner
-from workflow_worker.broker.commit import Retention, commit
+from workflow_worker.broker.commit import Landed, Retention, commit
 from workflow_worker.broker.connection import Link
 from workflow_worker.broker.journal import Appended
 from workflow_worker.broker.keys import Partition
@@ -56,6 +56,7 @@ class TestWorker:
                 limits.max_retries, limits.retry_base_ms, limits.retry_max_ms
             ),
         )
+        self._hooks = app.hooks
         self._routes = table(app)
         self._server = EmbeddedServer()
         self._partition = Partition(NAMESPACE)
@@ -63,7 +64,8 @@ class TestWorker:
         self._next_timer_ms = -1
 
     def __enter__(self) -> Self:
-        """Start the server."""
+        """Start the server; hooks of ``on_worker_start`` come first."""
+        self._hooks.run_start()
         self._server.__enter__()
         self._link = Link(self._server.url)
         self._epoch = boot.check(self._link, self._partition).epoch
@@ -79,6 +81,7 @@ class TestWorker:
         trace: TracebackType | None,
     ) -> None:
         """Stop the server; what it held is gone."""
+        self._hooks.run_stop()
         self.client.close()
         self._link.close()
         self._server.stop()
@@ -214,7 +217,10 @@ class TestWorker:
         decision = self._runner.run(task, effects)
         settings = self._settings
         retention = Retention(settings.result_ttl_ms, settings.result_limit)
-        commit(self._link, self._owner(), [(task, decision)], retention)
+        [landed] = commit(self._link, self._owner(), [(task, decision)], retention)
+        notice = DeadLetterNotice.of(task, decision)
+        if notice is not None and landed is Landed.COMMITTED:
+            self._hooks.run_dead_letter(notice)
 
     def _append(
         self,

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Protocol
 
 from workflow_worker.board import Lane
 from workflow_worker.broker import journal
@@ -59,6 +60,15 @@ def show(lane: Lane, task: Task, deadline: float, *, begun: bool = True) -> None
     lane.start(int(ms), int(sequence), deliveries, workflow, execution_id, deadline)
 
 
+class Tried(Protocol):
+    """See :meth:`workflow_worker.worker.meter.Meter.tried`."""
+
+    def __call__(
+        self, action: str, seconds: float | None, error: str, /, *, last: bool
+    ) -> None:
+        """Note that a try of an action ended."""
+
+
 class ServerClock:
     """The server's wall clock as the last take told it; the host's may be hours off."""
 
@@ -91,6 +101,7 @@ class Means:
         locks: distributed ones.
         event_timeout: seconds a run may take; 0 for as long as it takes.
         scope: namespace and epoch; whoever connects completes it.
+        tried: is told of every try of an action; see ``Meter``.
     """
 
     leases: Leases
@@ -102,6 +113,7 @@ class Means:
     locks: Locks
     event_timeout: float
     scope: str
+    tried: Tried
 
 
 class Saver:
@@ -279,6 +291,12 @@ class RunEffects:
         watch = Watch(self, lane, limit, beside=beside)
         lane.acting(action.encode(), ordinal, watch.deadline)
         return watch
+
+    def tried(
+        self, action: str, seconds: float | None, error: str, *, last: bool
+    ) -> None:
+        """See ``Effects``."""
+        self._means.tried(action, seconds, error, last=last)
 
     def lock(
         self, name: str, ttl: float | timedelta, wait: float | timedelta

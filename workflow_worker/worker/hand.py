@@ -130,9 +130,7 @@ def _describe(task: Task, decision: Decision, seconds: float) -> None:
         decision.outcome,
         seconds * 1000,
         task.deliveries,
-        f": {decision.failure.error_type}: {decision.failure.message}"
-        if decision.failure
-        else "",
+        f": {decision.failure.error_type}" if decision.failure else "",
     )
 
 

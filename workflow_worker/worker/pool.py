@@ -28,7 +28,9 @@ from workflow_worker.worker.flusher import Flusher
 from workflow_worker.worker.hand import Hand
 from workflow_worker.worker.leases import Leases
 from workflow_worker.worker.limiter import Limiter
+from workflow_worker.worker.meter import Meter
 from workflow_worker.worker.quarantine import Quarantine
+from workflow_worker.worker.vitals import Recent
 
 if TYPE_CHECKING:
     from workflow_worker.runtime.execute import Runner
@@ -49,19 +51,27 @@ class Pool:
         runner: runs workflows.
         leases: what is held.
         slot: the board; each thread shows there what it runs.
+        meter: is told how long runs and actions took.
     """
 
     def __init__(
-        self, settings: Settings, runner: Runner, leases: Leases, slot: Slot
+        self,
+        settings: Settings,
+        runner: Runner,
+        leases: Leases,
+        slot: Slot,
+        meter: Meter,
     ) -> None:
         self.runner = runner
         self.leases = leases
         self.clock = ServerClock()
         self.queue: queue.SimpleQueue[Task | None] = queue.SimpleQueue()
         self.room_bell = Doorbell()
+        self.recent = Recent()
         self.committer: Committer
         self._settings = settings
         self._slot = slot
+        self._meter = meter
         self._count = threads = settings.concurrency_limit
         self._most_ahead = settings.batch_size
         self.quarantine = Quarantine(settings.max_deliveries, self._uncommitted)
@@ -76,6 +86,7 @@ class Pool:
             Locks(settings.redis_url, Partition(settings.workflow_namespace)),
             settings.event_timeout_ms / 1000,
             settings.workflow_namespace,
+            meter.tried,
         )
         self._pace = _SLOW
         self._threads: list[threading.Thread] = []
@@ -119,8 +130,21 @@ class Pool:
     def _decided(self, task: Task, decision: Decision, seconds: float) -> None:
         # Races between threads only blur the mean.
         self._pace = self._pace * 0.8 + max(seconds, 1e-6) * 0.2
-        self.floods.note(task.workflow, failed=decision.outcome in _FAILING)
+        failed = decision.outcome in _FAILING
+        self.floods.note(task.workflow, failed=failed)
+        self.recent.note(failed=failed)
+        if seconds:  # it ran
+            self._meter.ran(task.workflow, seconds, self._waited(task, seconds))
         self.committer.put((task, decision))
+
+    def _waited(self, task: Task, seconds: float) -> float | None:
+        event = task.event
+        first = task.deliveries == 1 and task.record is None
+        if not first or event is None or not event.published_ms:
+            return None
+        since_published = (self.clock.now_ms() - event.published_ms) / 1000
+        # Its publisher's clock may be ahead.
+        return max(0.0, since_published - seconds)
 
     def serve(self, epoch: str) -> None:
         """Note which database it is: idempotency keys must not repeat on another."""
@@ -147,6 +171,10 @@ class Pool:
         if used >= self._count and room * 2 < ahead:
             return 0
         return min(room, most)
+
+    def busy(self) -> bool:
+        """Tell whether every thread has something to run."""
+        return len(self.leases.held) - self.committer.waiting >= self._count
 
     def hurried(self) -> bool:
         """Tell whether the next event ends within about a millisecond."""
