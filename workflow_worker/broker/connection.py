@@ -22,6 +22,7 @@ from redis.connection import (
 from redis.exceptions import RedisError, ResponseError
 from redis.retry import Retry
 
+from workflow_worker.broker import tls
 from workflow_worker.errors import OutcomeUnknown, Rejected, Unavailable
 
 Reply = Any
@@ -111,7 +112,10 @@ class Link:
         try:
             connection.connect()
         except (RedisError, OSError) as error:
-            raise Unavailable(f"Redis can't be reached: {error}") from error
+            why = str(error)
+            if isinstance(connection, SSLConnection):
+                why = tls.sentence(error, connection) or why
+            raise Unavailable(f"Redis can't be reached: {why}") from error
         self._connection = connection
         return connection
 

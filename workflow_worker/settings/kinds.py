@@ -93,16 +93,22 @@ def _read_token(text: str) -> str | None:
 
 _SCHEMES = ("redis", "rediss", "unix")
 # Others would reach redis-py's connection and undo what broker/connection.py sets.
-_URL_OPTIONS = re.compile(
-    "db|username|password|ssl_(cert_reqs|ca_certs|ca_path|certfile|keyfile"
-    "|check_hostname)"
+_URL_OPTIONS = re.compile("(?s)(db|username|password)=.*")
+_TLS_OPTIONS = re.compile(
+    "ssl_(ca_certs|ca_path|certfile|keyfile)=.+"
+    "|ssl_cert_reqs=(none|optional|required)"
+    "|ssl_check_hostname=(true|false|yes|no|1|0)"
 )
 
 
 def _read_url(text: str) -> str:
     url = urlsplit(text)
     place = url.path if url.scheme == "unix" else url.hostname
-    options = dict(parse_qsl(url.query, keep_blank_values=True))
+    pairs = parse_qsl(url.query, keep_blank_values=True)
+    options = dict(pairs)
+    said = [f"{name}={value}" for name, value in pairs]
+    if url.scheme == "rediss":
+        said = [option for option in said if not _TLS_OPTIONS.fullmatch(option)]
     database = options.get("db", "" if url.scheme == "unix" else url.path.strip("/"))
     if (
         not place
@@ -111,7 +117,8 @@ def _read_url(text: str) -> str:
         or url.fragment
         or re.search(r"\s", text)
         or not re.fullmatch("[0-9]{0,9}", database)
-        or not all(map(_URL_OPTIONS.fullmatch, options))
+        or not all(map(_URL_OPTIONS.fullmatch, said))
+        or len(options) < len(pairs)  # redis-py would take the first one
     ):
         raise ValueError(text)
     return text
@@ -151,7 +158,8 @@ LEVEL = one_of("debug", "info", "warning", "error", "critical")
 FORMAT = one_of("text", "json")
 URL = Kind(
     "a URL like redis://HOST:6379/0, rediss://HOST:6379/0 or unix:///PATH?db=0, with "
-    "no options but db, username, password and ssl_*",
+    "no options but db, username, password and, for rediss, ssl_ca_certs, ssl_ca_path, "
+    "ssl_certfile, ssl_keyfile, ssl_cert_reqs=required and ssl_check_hostname=true",
     "URL",
     _read_url,
     mask_url,
