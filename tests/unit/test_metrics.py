@@ -314,23 +314,25 @@ def test_an_event_succeeds_or_fails_once_on_board_and_page(desk: Desk) -> None:
     desk.commit(Outcome.FAILED, failure=error)
     desk.commit(Outcome.FAILED, counts=False, failure=error)
     desk.commit(Outcome.FAILED, Landed.CANCELLED, failure=error)
+    desk.commit(Outcome.COMPLETED, Landed.REFUSED)
+    desk.commit(Outcome.COMPLETED, Landed.REFUSED, counts=False)
     desk.commit(Outcome.CONTINUED)
     desk.tally.taken(Taken([], succeeded=2, failed=3, ignored=4, duplicate=5))
     assert desk.counted(table.EVENTS) == {
         ("pay", "succeeded"): 4,
-        ("pay", "failed"): 1,
+        ("pay", "failed"): 2,
         ("pay", "suspended"): 2,
         ("pay", "retried"): 2,
         ("", "succeeded"): 2,
         ("", "failed"): 3,
         ("", "ignored"): 4,
     }
-    assert desk.counted(table.DEAD_LETTERS) == {("pay",): 2, ("",): 3}
+    assert desk.counted(table.DEAD_LETTERS) == {("pay",): 4, ("",): 3}
     totals = desk.board.totals()
-    assert (totals.succeeded, totals.failed) == (6, 4)
-    assert (totals.processed, totals.ignored) == (10, 4)
+    assert (totals.succeeded, totals.failed) == (6, 5)
+    assert (totals.processed, totals.ignored) == (11, 4)
     assert (totals.retried, totals.suspended) == (2, 2)
-    assert totals.dead_letters == 5
+    assert totals.dead_letters == 7
 
 
 def test_an_error_counts_once_where_it_was_met(desk: Desk) -> None:

@@ -48,6 +48,8 @@ class Landed(enum.IntEnum):
     COMMITTED = 1
     CANCELLED = 2
     """A cancel that was asked for meanwhile made something else of it."""
+    REFUSED = 3
+    """The server refused what it was to write: a dead letter came of it."""
 
 
 def commit(
@@ -67,7 +69,8 @@ def commit(
     except ResponseError as error:
         if len(batch) > 1:
             return [commit(link, owner, [item], retention)[0] for item in batch]
-        return _commit(link, owner, [_refused(batch[0][0], error)], retention)
+        [landed] = _commit(link, owner, [_refused(batch[0][0], error)], retention)
+        return [Landed.REFUSED if landed is Landed.COMMITTED else landed]
 
 
 def _commit(

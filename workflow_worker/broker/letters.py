@@ -25,7 +25,7 @@ PAGE = 100
 """Most letters in one round trip."""
 PAGE_BYTES = 256 * 1024
 """About how much is read in one round trip."""
-_ID = re.compile(r"\d{1,19}-\d{1,19}")
+_ID = re.compile(r"\d{1,19}-\d{1,19}", re.ASCII)
 _OWN_FIELDS = frozenset(
     ("name", "payload", "key", "id", "execution_id", "published_at", "headers")
 )

@@ -5,6 +5,7 @@ Pure: from what was read to a verdict.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 from workflow_worker.broker.boot import OLDEST_REDIS, OLDEST_VALKEY
@@ -20,6 +21,7 @@ from workflow_worker.cli.doctor_findings import (
     warning,
 )
 
+_UNCHECKED = re.compile("ssl_cert_reqs=(none|optional)|ssl_check_hostname=(false|no|0)")
 SLUGGISH_MS = 20.0
 """Median round trip from which every step is slow."""
 STALL_MS = 250.0
@@ -116,11 +118,11 @@ def transport(url: str, nearness: str, secure: bool, password: bool) -> Verdict:
         secure: it is encrypted.
         password: it has one.
     """
-    if "ssl_cert_reqs=none" in url or "ssl_cert_reqs=optional" in url:
+    if _UNCHECKED.search(url):
         return warning(
             f"{url}: encrypted, but the certificate is not checked",
             "Whoever gets between can pose as the server and read everything.",
-            "Take ssl_cert_reqs out of REDIS_URL; name your own authority with "
+            "Take ssl_cert_reqs and ssl_check_hostname out of REDIS_URL; name your own authority with "
             "ssl_ca_certs=/PATH.",
         )
     if nearness == "host":

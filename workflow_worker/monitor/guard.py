@@ -60,7 +60,10 @@ class Guard:
     def run(self) -> None:
         """Look for ever."""
         while True:
-            self.look(monotonic())
+            try:
+                self.look(monotonic())
+            except Exception:  # what is wrong here must not end the probes
+                log.exception("no leases are renewed for workers that are silent")
             sleep(self._lease_ms / 1000 / LOOKS)
 
     def look(self, now: float) -> None:

@@ -141,6 +141,10 @@ class Registrar:
             if not self._silenced:
                 log.warning("the fleet does not hear of this instance: %s", error)
             self._silenced = True
+        except Exception:  # what is wrong here must not end the probes
+            if not self._silenced:
+                log.exception("the fleet does not hear of this instance")
+            self._silenced = True
         else:
             if self._silenced:
                 log.info("the fleet hears of this instance again")

@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from workflow_worker.board import Slot
 from workflow_worker.broker.claim import Taken
 from workflow_worker.broker.commit import Item, Landed
+from workflow_worker.errors import ErrorCategory
 from workflow_worker.metrics.table import (
     FAILED,
     IGNORED,
@@ -21,6 +22,8 @@ from workflow_worker.metrics.table import (
 )
 from workflow_worker.model import Decision, Outcome, Task
 from workflow_worker.worker.meter import Meter
+
+PERMANENT = ErrorCategory.PERMANENT.value
 
 
 class Tally:
@@ -41,6 +44,9 @@ class Tally:
             for outcome in _outcomes(task, decision, landed):
                 kind = task.workflow, outcome
                 outcomes[kind] = outcomes.get(kind, 0) + 1
+            if landed is Landed.REFUSED:
+                letters[task.workflow] = letters.get(task.workflow, 0) + 1
+                errors[PERMANENT] = errors.get(PERMANENT, 0) + 1
             failure = decision.failure
             if failure is None or landed is not Landed.COMMITTED:
                 continue
@@ -94,6 +100,8 @@ _SUCCEEDED = (SUCCEEDED,)
 def _outcomes(task: Task, decision: Decision, landed: Landed) -> tuple[str, ...]:
     """Return what an item counts as; at most one of them is of its event."""
     outcome = decision.outcome
+    if landed is Landed.REFUSED:
+        return (FAILED,) if task.counts else ()
     if outcome is Outcome.COMPLETED:
         return _SUCCEEDED if task.counts else ()
     as_decided = landed is Landed.COMMITTED

@@ -6,7 +6,7 @@ import pytest
 
 from tests.functional.broker.conftest import Database, Hand
 from workflow_worker.broker import journal
-from workflow_worker.broker.commit import Retention
+from workflow_worker.broker.commit import Landed, Retention
 from workflow_worker.model import Decision, Emission, Failure, Outcome, Task
 
 FAILED = Decision(
@@ -179,7 +179,7 @@ def test_what_can_not_be_carried_out_ends_as_a_dead_letter_alone(
     name = "{t:0}:" + key.replace("{id}", tasks[1].execution_id)
     base.client.set(name, "in the way")
     results = Decision(Outcome.COMPLETED, b"1")
-    assert hand.commit(tasks[1], decision=results) == [True]
+    assert hand.landed(tasks[1], decision=results) == [Landed.REFUSED]
     base.client.delete(name)
     assert hand.commit(tasks[0], tasks[2], decision=results) == [True, True]
     [letter] = base.dead()

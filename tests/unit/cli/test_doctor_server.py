@@ -87,8 +87,9 @@ def test_plain_text_over_a_public_network_is_a_warning(
     assert server.transport(URL, near, secure, password).severity == severity
 
 
-def test_a_certificate_that_is_not_checked_is_a_warning() -> None:
-    url = "rediss://db:6379/0?ssl_cert_reqs=none"
+@pytest.mark.parametrize("option", ["ssl_cert_reqs=none", "ssl_check_hostname=no"])
+def test_a_certificate_that_is_not_checked_is_a_warning(option: str) -> None:
+    url = f"rediss://db:6379/0?{option}"
     assert server.transport(url, "private", True, True).severity == "warning"
 
 

@@ -6,7 +6,8 @@
 --         7 how many plain completions follow: entry, delivery count, ...
 --         then one packed decision each: see broker/commit.py
 -- Returns 1 for each committed, 0 for each that has another owner now, 2 for each that a
---         cancel asked for meanwhile made something else of; in order
+--         cancel asked for meanwhile made something else of, 3 for each that could not
+--         be carried out and is a dead letter; in order
 -- Keeps   single commit: fenced by the pair, the record's step and the journal's length.
 --         XACK comes first: a server out of memory still lets work leave.
 --include keys fence letters retention record timers inbox journal
@@ -87,7 +88,7 @@ local function commit_safely(d)
   if d.step == 0 and not d.counted then count('executions_started', 1) end
   count('executions_failed', 1)
   if d.counts then count('events_failed', 1) end
-  return 1
+  return 3
 end
 
 local last_plain = 7 + 2 * ARGV[7]
