@@ -1,7 +1,7 @@
 """Who is healthy: small rules over what the board shows. Public names, nothing else.
 
 Pure: nothing in here may read a clock, the board or Redis; master and monitor hand in
-what they see and so come to the same verdict. ``scripts/health_table.py`` writes the
+what they see and so come to the same verdict. ``scripts/doc_tables.py`` writes the
 rules into the docs.
 """
 

@@ -1,6 +1,6 @@
 """Every metric of the service once: name, type, labels, meaning, and when to worry.
 
-Owns the names that dashboards and alerts rely on. ``scripts/metrics_table.py`` writes
+Owns the names that dashboards and alerts rely on. ``scripts/doc_tables.py`` writes
 the table into the docs.
 """
 
