@@ -108,14 +108,20 @@ def decode(
         raise InvalidPayload(f"{what} is not valid JSON: {err}") from err
 
 
-def convert(value: object, annotation: Any, what: str) -> Any:
+def convert(value: object, annotation: Any, what: str, *, strict: bool = True) -> Any:
     """Validate plain JSON types against an annotation, as :func:`decode` would.
+
+    Args:
+        value: what to validate.
+        annotation: what it must be.
+        what: names the value in errors.
+        strict: text is no number, even if one is written in it.
 
     Raises:
         InvalidPayload: not what the annotation says; names the field that differs.
     """
     try:
-        return msgspec.convert(value, annotation, str_keys=True)
+        return msgspec.convert(value, annotation, str_keys=True, strict=strict)
     except msgspec.ValidationError as err:
         raise _mismatch(what, err) from err
 

@@ -122,8 +122,8 @@ def transport(url: str, nearness: str, secure: bool, password: bool) -> Verdict:
         return warning(
             f"{url}: encrypted, but the certificate is not checked",
             "Whoever gets between can pose as the server and read everything.",
-            "Take ssl_cert_reqs and ssl_check_hostname out of REDIS_URL; name your own authority with "
-            "ssl_ca_certs=/PATH.",
+            "Take ssl_cert_reqs and ssl_check_hostname out of REDIS_URL; name your own "
+            "authority with ssl_ca_certs=/PATH.",
         )
     if nearness == "host":
         return fine("on this host")

@@ -1,6 +1,6 @@
 """Waitress around the application: threads, limits, and an end that cuts nobody off.
 
-Owns the only import of waitress and the sockets. It must never know what is served.
+Owns the sockets. It must never know what is served.
 """
 
 from __future__ import annotations
@@ -11,22 +11,25 @@ import threading
 from functools import partial
 
 from flask import Flask
-from waitress.server import create_server  # type: ignore[import-untyped]  # no stubs
+from waitress.adjustments import Adjustments  # type: ignore[import-untyped]  # no stubs
+from waitress.task import ThreadedTaskDispatcher  # type: ignore[import-untyped]  # same
 
 from workflow_worker.clock import monotonic, sleep
+from workflow_worker.monitor.connections import Connections, Limits
 
-THREADS = 4
+THREADS = 12
+"""Some more than may wait for Redis."""
 CLOSE_GRACE = 1.0
 """Seconds that requests under way have at the end."""
-LIMITS = {
-    "max_request_header_size": 16 * 1024,
+SPARE = 50
+"""Connections more than there should be, so that the server never stops to accept."""
+OF_WAITRESS = {
+    "max_request_header_size": 32 * 1024,
     "max_request_body_size": 64 * 1024,
     "inbuf_overflow": 128 * 1024,
-    "connection_limit": 500,
-    "channel_timeout": 15,
-    "cleanup_interval": 5,
+    "cleanup_interval": 1,
 }
-"""Nobody has to send us much, and who is slow or greedy keeps no probe out."""
+"""Octets, nobody has to send us much; seconds between two looks at who is overdue."""
 
 
 class Server:
@@ -35,24 +38,21 @@ class Server:
     Args:
         app: what to serve.
         listener: bound socket; None serves nothing.
+        limits: of what clients may take; by default what suits every service.
     """
 
-    def __init__(self, app: Flask, listener: socket.socket | None) -> None:
+    def __init__(
+        self,
+        app: Flask,
+        listener: socket.socket | None,
+        limits: Limits | None = None,
+    ) -> None:
         self._server = None
         if not listener:
             return
         # It warns of each request that waits a moment for a thread.
         logging.getLogger("waitress.queue").setLevel(logging.ERROR)
-        self._server = create_server(
-            app,
-            sockets=[listener],
-            threads=THREADS,
-            ident="",
-            # select() can't watch descriptors above 1023.
-            asyncore_use_poll=True,
-            clear_untrusted_proxy_headers=True,
-            **LIMITS,
-        )
+        self._server = _connections(app, listener, limits or Limits())
         run = self._server.run
         threading.Thread(target=run, name="http", daemon=True).start()
 
@@ -77,3 +77,27 @@ class Server:
         if self._server:
             self._server.accepting = False
         stopped.set()
+
+
+def _connections(app: Flask, listener: socket.socket, limits: Limits) -> Connections:
+    threads = ThreadedTaskDispatcher()
+    threads.set_thread_count(THREADS)
+    made = Connections(
+        app,
+        map={},
+        _sock=listener,
+        dispatcher=threads,
+        bind_socket=False,
+        sockinfo=(listener.family, listener.type, listener.proto, None),
+        adj=Adjustments(
+            sockets=[listener],
+            ident="",
+            # select() can't watch descriptors above 1023.
+            asyncore_use_poll=True,
+            clear_untrusted_proxy_headers=True,
+            connection_limit=limits.connections + SPARE,
+            **OF_WAITRESS,
+        ),
+    )
+    made.limits = limits
+    return made

@@ -16,10 +16,15 @@ from types import FrameType
 
 from workflow_worker.board import Board
 from workflow_worker.clock import monotonic
+from workflow_worker.monitor.guard import Guard
 from workflow_worker.monitor.http import Server
+from workflow_worker.monitor.metrics import Exposition
+from workflow_worker.monitor.registrar import Registrar
 from workflow_worker.monitor.report import Reporter
+from workflow_worker.monitor.sampler import Sampler
 from workflow_worker.monitor.server import make_app
 from workflow_worker.settings import Settings
+from workflow_worker.threads import spawn
 
 
 def run_monitor(
@@ -42,8 +47,18 @@ def run_monitor(
         The exit status.
     """
     with _terminated_fd() as terminated_fd:
-        server = Server(make_app(settings, board, monotonic), listener)
+        sampler = Sampler(settings, monotonic)
+        exposition = Exposition(settings, board, sampler, monotonic)
+        # Once before anybody waits for it: then the names on the pages are known.
+        exposition()
+        app = make_app(settings, board, monotonic, exposition)
+        server = Server(app, listener)
+        spawn("sampler", sampler.run)
+        registrar = Registrar(settings, board, instance, listener, monotonic)
+        registrar.start()
+        spawn("guard", Guard(settings, board).run)
         _report(settings, board, (orphaned_fd, terminated_fd))
+        registrar.end()
         server.close()
     return os.EX_OK
 

@@ -1,6 +1,6 @@
 """The metrics line: what the service did, for people who only have the log.
 
-Owns its wording. It must never decide how the service fares: health.py does.
+Owns its wording. It must never decide how the service fares: ``health`` does.
 """
 
 from __future__ import annotations
