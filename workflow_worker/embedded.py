@@ -27,6 +27,7 @@ from urllib.parse import quote
 
 from workflow_worker.clock import monotonic, sleep
 from workflow_worker.errors import ConfigurationError, Unavailable
+from workflow_worker.titles import entitle
 
 log = logging.getLogger(__name__)
 
@@ -249,6 +250,7 @@ def _keep(
     try:
         # Away from the terminal: its Ctrl-C is for the workers, who still commit.
         os.setsid()
+        entitle("embedded server's keeper")
         keeper = _Keeper()
         follow(parent, signal.SIGTERM)()
         keeper.start(command, lock)

@@ -16,16 +16,16 @@ class _Process:
 _process = _Process()
 
 
-def entitle(role: str, workflow_app: str, load: str = "") -> None:
+def entitle(role: str, workflow_app: str = "", load: str = "") -> None:
     """Name this process; cheap if that is its name already.
 
     Args:
         role: ``master``, ``worker 0``.
-        workflow_app: setting ``WORKFLOW_APP``.
+        workflow_app: setting ``WORKFLOW_APP``; empty for a role that has no App.
         load: what it is busy with; empty for a role that has none.
     """
     module = workflow_app.partition(":")[0]
-    title = f"wfworker: {role} [{module}] {load}".rstrip()
+    title = " ".join(filter(None, ("wfworker:", role, module and f"[{module}]", load)))
     if title != _process.title:
         _process.title = title
         setproctitle(title)

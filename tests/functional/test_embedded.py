@@ -62,6 +62,14 @@ def test_it_answers_and_keeps_events_safe() -> None:
         assert client.info()["process_id"] == server.pid
 
 
+def test_its_keeper_does_not_pass_for_the_program_that_started_it() -> None:
+    with EmbeddedServer() as server:
+        keeper = psutil.Process(server.pid).parent()
+        assert keeper is not None
+        title = "wfworker: embedded server's keeper"
+        wait_until(lambda: " ".join(keeper.cmdline()).rstrip() == title)
+
+
 def test_it_leaves_nothing_behind() -> None:
     with EmbeddedServer() as server:
         folder = Path(server.url.removeprefix("unix://")).parent
