@@ -166,7 +166,10 @@ def test_no_counter_goes_back_though_workers_die_and_are_reloaded(
         failed = f'{OURS}events_total{{outcome="failed"}}'
         wait_until(lambda: value(query(f"sum({failed})")) == 10, what="the last scrape")
         for name in [*counting(), "tickets_sold_total"]:
-            assert query(f"count_over_time({name}[5m]) > 10"), name
+            # Else there would be nothing to go back from.
+            wait_until(
+                lambda n=name: query(f"count_over_time({n}[5m]) > 10"), what=name
+            )
             assert query(f"resets({name}[5m]) > 0") == []
         assert value(query(f"sum({OURS}restarts_total)")) == 4
 
