@@ -54,7 +54,8 @@ def running(execution_id: str) -> None:
 
 def redact(text: str) -> str:
     """Return a URL, or a text with some in it, with every password masked."""
-    text = re.sub(r"(\w+://[^\s/@:?]*):[^\s/]*@", r"\1:***@", text)
+    # Only from the begin of a word: else a long one costs the square of its length.
+    text = re.sub(r"(\b\w+://[^\s/@:?]*):[^\s/]*@", r"\1:***@", text)
     return re.sub(r"([?&]password=)[^&\s]*", r"\1***", text)
 
 
@@ -81,6 +82,21 @@ def configure(level: str, fmt: str, *, role: str) -> None:
     if handler is not None:
         handler.setFormatter(_Json() if fmt == "json" else _Text())
         root.setLevel(level.upper())
+
+
+def flush() -> bool:
+    """Write what standard output and error still hold: a child would write it too.
+
+    Returns:
+        False if some of it can't be written: a full disk, a reader that went away.
+    """
+    written = True
+    for stream in filter(None, (sys.stdout, sys.stderr)):
+        try:
+            stream.flush()
+        except (OSError, ValueError):
+            written = False
+    return written
 
 
 @contextmanager

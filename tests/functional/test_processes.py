@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -136,6 +138,28 @@ def test_what_outlives_the_grace_is_given_back_and_resumes_uncounted(
         service.open_gate("long")
         until_quiet(db)
     assert service.marked("ran") == ["long"]
+
+
+@pytest.mark.parametrize(
+    "streams", [">/dev/full 2>&1", "<&- >&- 2>&-"], ids=["a full disk", "closed"]
+)
+def test_a_log_that_can_t_be_written_stops_nobody(
+    db: redis.Redis, valkey: Server, tmp_path: Path, streams: str
+) -> None:
+    # Buffered, as they are by default: what can't be written stays to be flushed.
+    with Service(valkey.url, tmp_path, WORKER_COUNT="1", PYTHONUNBUFFERED="") as it:
+        it.log_path.touch()
+        start = f'exec "$0" -m workflow_worker start {streams}'
+        command = ["sh", "-c", start, sys.executable]
+        it.process = subprocess.Popen(command, env=it.env)
+        it.until_ready()
+        (before,) = it.ready_pids()
+        os.kill(before, signal.SIGKILL)
+        wait_until(lambda: it.ready_pids() not in ([], [before]))
+        fds = Path(f"/proc/{it.process.pid}/fd")
+        held = {(fds / number).resolve().name for number in "12"}
+        assert held <= {"full", "null"}  # no socket, no pipe of the master's
+        assert it.stop() == 0
 
 
 def test_a_crashed_monitor_comes_back_on_its_port(service: Service) -> None:

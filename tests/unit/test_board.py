@@ -217,27 +217,26 @@ def test_lanes_beyond_the_board_are_refused(board: Board) -> None:
 
 def test_counters_survive_the_worker(board: Board) -> None:
     slot = tenant(board.slots[0])
-    slot.add(processed=3, succeeded=2, failed=1)
+    slot.add(succeeded=2, failed=1)
     slot.vacated(-9)
     slot.hand_over(restarted=True)
     slot.inhabited(42)
     slot.begin("next")
-    slot.add(processed=1, succeeded=1)
-    assert slot.view().counters == Counters(processed=4, succeeded=3, failed=1)
+    slot.add(succeeded=1)
+    assert slot.view().counters == Counters(succeeded=3, failed=1)
 
 
 def test_every_counter_has_its_own_place(board: Board) -> None:
     tenant(board.slots[0]).add(
-        processed=1,
-        succeeded=2,
-        failed=3,
-        retried=4,
-        suspended=5,
-        ignored=6,
-        dead_letters=7,
-        leases_lost=8,
+        succeeded=1,
+        failed=2,
+        retried=3,
+        suspended=4,
+        ignored=5,
+        dead_letters=6,
+        leases_lost=7,
     )
-    assert board.totals() == Counters(1, 2, 3, 4, 5, 6, 7, 8)
+    assert board.totals() == Counters(1, 2, 3, 4, 5, 6, 7)
 
 
 def test_what_the_dead_took_of_the_processor_adds_up(board: Board) -> None:
@@ -261,11 +260,11 @@ def test_how_a_tenant_fares_lately_goes_with_it(board: Board) -> None:
 
 def test_totals_include_slots_that_nobody_has_any_more(board: Board) -> None:
     for slot in board.slots:
-        tenant(slot).add(processed=2, succeeded=2)
+        tenant(slot).add(succeeded=2)
     board.slots[0].seat(serving=False)
     board.slots[0].vacated(0)
     assert len(board.views()) == 3
-    assert board.totals() == Counters(processed=8, succeeded=8)
+    assert board.totals() == Counters(succeeded=8)
 
 
 def test_a_successor_not_begun_shows_nothing_of_the_dead(board: Board) -> None:

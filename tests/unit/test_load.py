@@ -103,3 +103,14 @@ def test_every_public_name_is_there_and_no_other() -> None:
         assert getattr(workflow_worker, name) is not None
     with pytest.raises(AttributeError, match="Workflw"):
         _ = workflow_worker.Workflw  # type: ignore[attr-defined]
+
+
+def test_a_working_directory_that_is_gone_is_one_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = tmp_path / "release"
+    here.mkdir()
+    monkeypatch.chdir(here)
+    here.rmdir()
+    with pytest.raises(ConfigurationError, match="the working directory is gone"):
+        load_app("flows:app")

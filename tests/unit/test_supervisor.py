@@ -85,6 +85,21 @@ def test_a_changed_package_is_noticed(tmp_path: Path) -> None:
     assert fingerprint(tmp_path) != before
 
 
+class Fleeting(type(Path())):  # type: ignore[misc] # the system's kind of path
+    """Files that are gone as soon as they were found."""
+
+    def is_file(self) -> bool:
+        found = super().is_file()
+        self.unlink(missing_ok=True)
+        return bool(found)
+
+
+def test_a_package_that_is_being_installed_is_a_changed_one(tmp_path: Path) -> None:
+    (tmp_path / "app.py").touch()
+    before = fingerprint(tmp_path)
+    assert fingerprint(Fleeting(tmp_path)) != before
+
+
 def test_compiled_files_are_no_change(tmp_path: Path) -> None:
     (tmp_path / "app.py").touch()
     before = fingerprint(tmp_path)

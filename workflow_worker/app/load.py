@@ -46,7 +46,12 @@ def load_app(spec: str) -> App:
 
 
 def _module(name: str) -> ModuleType:
-    here = str(Path.cwd())
+    try:
+        here = str(Path.cwd())
+    except FileNotFoundError:
+        raise ConfigurationError(
+            "the working directory is gone: start the service again in the new one"
+        ) from None
     if sys.path[:1] not in ([here], [""]):
         sys.path.insert(0, here)
     importlib.invalidate_caches()
@@ -56,7 +61,8 @@ def _module(name: str) -> ModuleType:
         if err.name is None or not f"{name}.".startswith(f"{err.name}."):
             raise _broken(name, err) from err
         raise ConfigurationError(
-            f"the App's module {name} was not found, neither in {here} nor installed"
+            f"the App's module {name} was not found, neither in {here} nor installed: "
+            "WORKFLOW_APP or --app names it"
         ) from None
     except ConfigurationError:
         raise

@@ -204,7 +204,6 @@ class Slot:
     def add(
         self,
         *,
-        processed: int = 0,
         succeeded: int = 0,
         failed: int = 0,
         retried: int = 0,
@@ -215,14 +214,13 @@ class Slot:
     ) -> None:
         """Count what a commit did; only ever called by one thread of the tenant."""
         ints, at = self._ints, int(_Word.COUNTERS)
-        ints[at] += processed
-        ints[at + 1] += succeeded
-        ints[at + 2] += failed
-        ints[at + 3] += retried
-        ints[at + 4] += suspended
-        ints[at + 5] += ignored
-        ints[at + 6] += dead_letters
-        ints[at + 7] += leases_lost
+        ints[at] += succeeded
+        ints[at + 1] += failed
+        ints[at + 2] += retried
+        ints[at + 3] += suspended
+        ints[at + 4] += ignored
+        ints[at + 5] += dead_letters
+        ints[at + 6] += leases_lost
 
     def lane(self, number: int) -> Lane:
         """Return the lane of one thread, for the tenant to write.
@@ -264,6 +262,11 @@ class Slot:
     def used(self) -> bool:
         """A process lives here, or one did."""
         return self._ints[_Word.GENERATION] > 0
+
+    @property
+    def counters(self) -> Counters:
+        """What its tenants did."""
+        return Counters(*self.counts())
 
     def counts(self) -> tuple[int, ...]:
         """Return the counters, in the order of :class:`Counters`."""
@@ -314,7 +317,7 @@ class Slot:
             streak=ints[_Word.STREAK],
             retry_at=floats[_Word.RETRY_AT],
             exit_status=ints[_Word.EXIT_STATUS],
-            counters=Counters(*self.counts()),
+            counters=self.counters,
             lanes=self._busy() if alive else (),
             flooded=self._text(_Word.FLOODED, _FLOODED_BYTES) if alive else "",
             cause=Restart(ints[_Word.CAUSE]),

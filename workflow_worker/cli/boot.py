@@ -1,4 +1,4 @@
-"""What has to be right before a service starts: its App, its port, its pidfile.
+"""What must be right before a service starts: streams, App, port, pidfile.
 
 Owns the checks that end a start with one sentence. It runs in the process that becomes
 the master, so it must never import redis, flask or an App: the App is tried in a child
@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
+from workflow_worker import log as logs
 from workflow_worker.errors import ConfigurationError
 from workflow_worker.settings import Settings
 
@@ -29,6 +30,24 @@ BACKLOG = 128
 LONGEST_SENTENCE = 4096
 """Bytes; less than a pipe holds, so that telling never blocks."""
 UNUSABLE = 2
+STDERR = 2
+
+
+# --- the standard streams ---------------------------------------------------------
+
+
+def hold_standard_streams() -> None:
+    """Put the null device where standard input, output or error is closed.
+
+    Else the next file or socket gets its number, and what is printed goes there.
+    """
+    while (fd := os.open(os.devnull, os.O_RDWR)) <= STDERR:
+        os.set_inheritable(fd, True)
+    os.close(fd)
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        if getattr(sys, name) is None:
+            mode = "w" if number else "r"
+            setattr(sys, name, os.fdopen(number, mode, closefd=False))
 
 
 # --- the App ----------------------------------------------------------------------
@@ -51,8 +70,7 @@ def try_app(spec: str, look: Callable[[App], object] | None = None) -> None:
     Raises:
         ConfigurationError: it can't be imported or is no App.
     """
-    sys.stdout.flush()
-    sys.stderr.flush()
+    logs.flush()
     told, tell = os.pipe()
     pid = os.fork()
     if not pid:
@@ -89,9 +107,7 @@ def _be_the_child(
     except BaseException:  # noqa: BLE001 - nothing may unwind into the parent's code
         traceback.print_exc()
     finally:
-        with contextlib.suppress(OSError, ValueError):
-            sys.stdout.flush()
-            sys.stderr.flush()
+        logs.flush()
         # Not exit(): threads that the user's module started would hold it.
         os._exit(status)
 

@@ -92,7 +92,10 @@ def command(
     TERM drains and stops, HUP reloads code and .env.
     """
     launch = Launch(flags, embedded, data_dir, reload, preload, pidfile)
-    click.get_current_context().exit(run(launch))
+    status = run(launch)
+    if not logs.flush():  # nobody reads the log: no reason to call the stop a failure
+        os._exit(status)
+    click.get_current_context().exit(status)
 
 
 def run(launch: Launch) -> int:
@@ -101,6 +104,7 @@ def run(launch: Launch) -> int:
     Raises:
         ConfigurationError: it can't start like this.
     """
+    boot.hold_standard_streams()
     _check(launch)
     # Before the first fork: no child is to speak for the service.
     notifier = from_environment(os.environ)  # noqa: TID251 - no setting: taken away

@@ -14,6 +14,7 @@ import sys
 from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import NoReturn
 
+from workflow_worker import log as logs
 from workflow_worker import stacks
 from workflow_worker.supervisor.signals import become_child
 
@@ -77,8 +78,7 @@ def fork(
     Raises:
         OSError: the system has no room for another process.
     """
-    sys.stdout.flush()
-    sys.stderr.flush()
+    logs.flush()
     # Blocked across the fork: a signal to the child, while it still has the master's
     # handlers, would be written into the master's pipe.
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())

@@ -34,6 +34,13 @@ Rehearse = Callable[[Settings], int]
 class Round:
     """One rolling reload, from the rehearsal to the last newcomer.
 
+    Args:
+        roster: who is replaced.
+        settings: what newcomers run with.
+        fork: starts a newcomer.
+        rehearse: starts the process that imports the App.
+        opening: it is the start of the service, which a watcher will reload later.
+
     Attributes:
         settings: what newcomers run with.
         adopted: they are known to work, so replacements run with them too.
@@ -41,17 +48,27 @@ class Round:
     """
 
     def __init__(
-        self, roster: Roster, settings: Settings, fork: ForkWorker, rehearse: Rehearse
+        self,
+        roster: Roster,
+        settings: Settings,
+        fork: ForkWorker,
+        rehearse: Rehearse,
+        *,
+        opening: bool = False,
     ) -> None:
         self.settings = settings
         self.adopted = False
         self.done = False
         self._roster = roster
+        self._opening = opening
         self._fork = fork
         self._rehearsal = 0
         self._swap: Swap | None = None
         self._waiting: list[Seat] = []
+        self._replaced = 0
         self._deadline = monotonic() + REHEARSAL_LIMIT
+        if not opening:
+            log.info("reloading: first a process of its own imports the App")
         try:
             self._rehearsal = rehearse(settings)
         except OSError as error:
@@ -111,17 +128,26 @@ class Round:
             self._fail(swap.failed)
         else:
             self.adopted = True
+            self._replaced += 1
 
     def _finish(self) -> None:
         self.done = True
         grace = self.settings.shutdown_timeout_ms / 1000
         self._roster.resize(self.settings.worker_count, grace)
-        log.info("reload finished: %d workers", len(self._roster.seats))
+        if not self._opening:
+            count = len(self._roster.seats)
+            log.info("reload finished: %d worker%s", count, "s" * (count != 1))
 
     def _fail(self, why: str) -> None:
         self.done = True
-        living = len(self._roster.workers)
-        log.error("not reloaded, %d workers go on as they were: %s", living, why)
+        living = sum(1 for seat in self._roster.seats if seat.worker)
+        if self._replaced:
+            new = f"{self._replaced} of {living}"
+            log.error("reloaded in part, %s workers are new: %s", new, why)
+        elif living:
+            log.error("not reloaded, %d workers go on as they were: %s", living, why)
+        else:
+            log.error("not reloaded, and no worker runs: %s", why)
 
 
 def merged(old: Settings, new: Settings, lanes: int, most: int) -> Settings:
@@ -151,4 +177,7 @@ def fingerprint(package: Path) -> frozenset[tuple[str, int, int]]:
     """
     kept = (path for path in package.rglob("*") if "__pycache__" not in path.parts)
     stats = ((path, path.stat()) for path in kept if path.is_file())
-    return frozenset((str(path), s.st_mtime_ns, s.st_size) for path, s in stats)
+    try:
+        return frozenset((str(path), s.st_mtime_ns, s.st_size) for path, s in stats)
+    except OSError:  # another version is being installed at this moment
+        return frozenset()

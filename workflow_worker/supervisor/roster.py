@@ -18,7 +18,13 @@ from workflow_worker.clock import monotonic
 from workflow_worker.health import ending
 from workflow_worker.model import Predecessor
 from workflow_worker.supervisor.backoff import delay
-from workflow_worker.supervisor.seats import Seat, Worker, bequests
+from workflow_worker.supervisor.seats import (
+    MOST_BEQUESTS,
+    Seat,
+    Worker,
+    bequests,
+    drained,
+)
 
 log = logging.getLogger(__name__)
 
@@ -41,6 +47,7 @@ class Roster:
         ever_ready: some worker has been ready, so code and settings can work.
         closing: nobody is replaced any more.
         look_at: monotonic seconds when the earliest deadline known is over.
+        estate: the dead that had no seat; the next heir adopts their entries.
     """
 
     board: Board
@@ -49,6 +56,7 @@ class Roster:
     ever_ready: bool = False
     closing: bool = False
     look_at: float = math.inf
+    estate: tuple[Predecessor, ...] = ()
 
     def resize(self, count: int, grace: float) -> None:
         """Have so many seats; workers of seats too many drain.
@@ -63,6 +71,7 @@ class Roster:
             self.seats.append(Seat(slot))
         for seat in self.seats[count:]:
             seat.slot.seat(serving=False)
+            self._inherit(seat.bequests)
             if seat.worker:
                 self.retire(seat.worker, grace)
         del self.seats[count:]
@@ -74,6 +83,10 @@ class Roster:
     def vacant(self) -> Iterator[Seat]:
         """Yield the seats nobody holds."""
         return (seat for seat in self.seats if not seat.worker)
+
+    def ready(self) -> bool:
+        """Tell whether every seat has a worker that is ready."""
+        return all(seat.worker and seat.slot.view().ready_at for seat in self.seats)
 
     def next_due(self) -> float:
         """Return when, in monotonic seconds, something here is due; inf for never."""
@@ -87,25 +100,42 @@ class Roster:
             if seat.retry_at > now or self.closing:
                 continue
             try:
-                seat.worker = self.start(seat.slot, fork, seat)
+                seat.worker = self.start(seat.slot, fork, seat, heir=True)
             except OSError as error:
                 log.error("no worker could be started: %s", error)  # noqa: TRY400 - the system's word says it all
                 self._back_off(seat)
 
-    def start(self, slot: Slot, fork: ForkWorker, seat: Seat | None = None) -> Worker:
+    def start(
+        self,
+        slot: Slot,
+        fork: ForkWorker,
+        seat: Seat | None = None,
+        *,
+        heir: bool = False,
+    ) -> Worker:
         """Start a worker in a slot, for a seat that is vacant or for none yet.
+
+        Args:
+            slot: where it is to live.
+            fork: starts it.
+            seat: vacant; it adopts what the seat's dead left.
+            heir: it adopts also what those without a seat left.
 
         Raises:
             OSError: the system has no room for another process.
         """
         dead = seat.bequests if seat else ()
+        if heir:
+            dead = (*dead, *self.estate)[:MOST_BEQUESTS]
         slot.hand_over(restarted=bool(seat and seat.bereaved))
         pid = fork(slot, dead)
         slot.inhabited(pid)
+        if heir:
+            self.estate = ()
         if seat:
             seat.bequests = ()
-        counts = slot.counts()
-        worker = Worker(pid, slot, dead, counted=sum(counts), processed=counts[0])
+        counted, processed = sum(slot.counts()), slot.counters.processed
+        worker = Worker(pid, slot, dead, counted, processed)
         self.workers[pid] = worker
         log.info("worker %d started as process %d", slot.index, pid)
         return worker
@@ -136,9 +166,9 @@ class Roster:
             if worker.struck:
                 continue
             if worker.kill_at <= now:
-                log.warning(
-                    "worker %d did not drain in time: killed", worker.slot.index
-                )
+                ready = worker.slot.view().ready_at
+                why = "did not drain in time" if ready else "never was ready"
+                log.warning("worker %d %s: killed", worker.slot.index, why)
                 self.strike(worker, worker.cause)
             else:
                 self._watch(worker, now)
@@ -164,17 +194,21 @@ class Roster:
         worker = self.workers.pop(pid)
         # Read before anybody else can move in: this is all that is known of its end.
         view = worker.slot.view()
-        cause = worker.cause or (Restart.DIED if status else Restart.NONE)
+        died = not drained(view, status)
+        cause = worker.cause or (Restart.DIED if died else Restart.NONE)
         worker.slot.vacated(status, cause, cpu_seconds)
         self.ever_ready |= view.ready_at > 0
         seat = next((seat for seat in self.seats if seat.worker is worker), None)
         if not seat or self.closing:
             worker.slot.seat(serving=False)
-            level = logging.INFO if status == 0 else logging.WARNING
+            # Who neither was ready nor adopted anything needs no heir.
+            if view.ready_at or worker.bequests:
+                self._inherit(bequests(worker, view, status))
+            level = logging.WARNING if died else logging.INFO
             log.log(level, "worker %d ended by %s", worker.slot.index, ending(status))
             return
         seat.worker = None
-        seat.bereaved = status != 0
+        seat.bereaved = died
         seat.bequests = bequests(worker, view, status)
         if view.ready_at and worker.fruitful:
             seat.streak = 0
@@ -190,7 +224,7 @@ class Roster:
             self._back_off(seat)
         if cause is not Restart.NONE:
             self.board.count_restart(cause)
-        self._announce(seat, status)
+        self._announce(seat, status, logging.WARNING if died else logging.INFO)
 
     def settle(self, now: float) -> None:
         """Forget the deaths before a worker that has shown that it can work."""
@@ -244,11 +278,14 @@ class Roster:
         seat.streak = 0
         seat.slot.backs_off(0, seat.retry_at if not seat.worker else 0.0)
 
-    def _announce(self, seat: Seat, status: int) -> None:
+    def _inherit(self, dead: tuple[Predecessor, ...]) -> None:
+        self.estate = (*dead, *self.estate)[:MOST_BEQUESTS]
+
+    def _announce(self, seat: Seat, status: int, level: int) -> None:
         pause = max(0.0, seat.retry_at - monotonic())
         how = f"in {pause:.1f} s" if pause else "at once"
         log.log(
-            logging.WARNING if status else logging.INFO,
+            level,
             "worker %d ended by %s; its replacement starts %s",
             *(seat.slot.index, ending(status), how),
         )

@@ -9,7 +9,7 @@ import math
 import random
 from dataclasses import dataclass, field
 
-from workflow_worker.board import LaneView, Restart, Slot, SlotView
+from workflow_worker.board import LaneView, Restart, Slot, SlotView, State
 from workflow_worker.health import ending
 from workflow_worker.model import Overdue, Predecessor
 
@@ -31,6 +31,8 @@ class Worker:
         cause: why it is replaced, where that is our decision.
         struck: it got its SIGKILL.
         overdue: what it ran for too long, so that we killed it.
+        megabytes: its resident memory when last looked at.
+        full_at: monotonic seconds when that was first too much.
         chance: from 0 to 1, for limits that not all are to reach at once.
     """
 
@@ -43,6 +45,8 @@ class Worker:
     cause: Restart = Restart.NONE
     struck: bool = False
     overdue: tuple[LaneView, ...] = ()
+    megabytes: int = 0
+    full_at: float = math.inf
     chance: float = field(default_factory=random.random)
 
     @property
@@ -80,6 +84,14 @@ class Seat:
     bereaved: bool = False
 
 
+def drained(view: SlotView, status: int) -> bool:
+    """Tell whether one that ended had given everything back.
+
+    Code of the user may end the process as if all were well.
+    """
+    return status == 0 and view.state is State.STOPPED
+
+
 def bequests(worker: Worker, view: SlotView, status: int) -> tuple[Predecessor, ...]:
     """Return the dead whose entries the next one has to adopt.
 
@@ -91,8 +103,9 @@ def bequests(worker: Worker, view: SlotView, status: int) -> tuple[Predecessor, 
         view: its slot as it left it.
         status: its exit status, or minus the signal that killed it.
     """
-    inherited = worker.bequests if status or not view.ready_at else ()
-    if status == 0 or not view.consumer:
+    left = drained(view, status)
+    inherited = () if left and view.ready_at else worker.bequests
+    if left or not view.consumer:
         return inherited
     # A run and the actions beside it have a lane each.
     begun = (lane.entry for lane in view.lanes if lane.deliveries)

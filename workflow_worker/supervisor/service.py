@@ -102,6 +102,7 @@ class WorkerService:
         self._more_workers = 0
         self._status: int | None = None
         self._interrupts = 0
+        self._up = False
         self._reload_asked = False
         self._verdict = Verdict(Status.HEALTHY)
         self._judge_at = 0.0
@@ -152,7 +153,7 @@ class WorkerService:
             self._watcher.due_at = math.inf
             return
         self._roster.await_orders()
-        self._begin_round(self._settings)
+        self._begin_round(self._settings, opening=True)
 
     def _over(self) -> bool:
         stopping = self._status is not None
@@ -267,15 +268,14 @@ class WorkerService:
             reasons = "; ".join(verdict.reasons) or "all workers are"
             log.log(level, "the service is %s now: %s", verdict.status, reasons)
         self._verdict = verdict
-        count = len(self._roster.seats)
-        how = "; ".join(verdict.reasons) or f"{count} worker{'s' * (count != 1)}"
+        how = "; ".join(verdict.reasons) or _workers(len(self._roster.seats))
         self._notifier.status(f"{verdict.status}: {how}")
 
     def _stop(self, status: int) -> None:
         if self._status is not None:
             return
         grace = self._settings.shutdown_timeout_ms / 1000
-        log.info("stopping: %d workers drain", len(self._roster.workers))
+        log.info("stopping: %s to drain", _workers(len(self._roster.workers)))
         self._status = status
         self._board.stopping()
         self._notifier.stopping()
@@ -332,7 +332,7 @@ class WorkerService:
                 "there is room for 1 to %d workers, not for %d",
                 *(self._most_workers, asked),
             )
-        log.info("%d workers from now on", count)
+        log.info("%s from now on", _workers(count))
         self._roster.resize(count, self._settings.shutdown_timeout_ms / 1000)
 
     def _adopt(self, settings: Settings) -> None:
@@ -342,27 +342,26 @@ class WorkerService:
             logs.configure(settings.log_level, settings.log_format, role="master")
             self._monitor.renew()
 
-    def _begin_round(self, settings: Settings) -> None:
+    def _begin_round(self, settings: Settings, *, opening: bool = False) -> None:
         self._round = Round(
             self._roster,
             settings,
             self._forks.workers(settings),
             self._forks.rehearsal,
+            opening=opening,
         )
 
     def _tell(self) -> None:
-        """Tell the service manager when all workers are ready, and that we live."""
-        seats = self._roster.seats
-        if self._notifier.waiting and all(
-            seat.worker and seat.slot.view().ready_at for seat in seats
-        ):
+        """Tell, once, when all workers are ready, and the manager that we live."""
+        if not self._up and self._status is None and self._roster.ready():
+            self._up = True
+            log.info("ready: %s", _workers(len(self._roster.seats)))
             self._notifier.started()
             self._judge_at = 0.0
         self._notifier.beat(monotonic())
 
     def _entitle(self) -> None:
-        count = len(self._roster.workers)
-        load = f"{count} worker{'s' * (count != 1)}"
+        load = _workers(len(self._roster.workers))
         stopping = "" if self._status is None else "stopping, "
         entitle("master", self._settings.workflow_app, stopping + load)
 
@@ -375,3 +374,7 @@ class WorkerService:
         yield from (companion.pid for companion in self._companions if companion.pid)
         if self._round and self._round.rehearsal:
             yield self._round.rehearsal
+
+
+def _workers(count: int) -> str:
+    return f"{count} worker{'s' * (count != 1)}"

@@ -10,7 +10,9 @@ import os
 import select
 import signal
 from collections.abc import Collection, Iterator
-from types import FrameType, TracebackType
+from types import TracebackType
+
+from workflow_worker.selfpipe import note
 
 WATCHED = (
     signal.SIGTERM,
@@ -41,7 +43,7 @@ class SignalQueue:
     def __enter__(self) -> SignalQueue:
         # A pipe full of CHLDs loses nothing: one of them is as good as a thousand.
         self._fd = signal.set_wakeup_fd(self._write_fd, warn_on_full_buffer=False)
-        self._handlers = {number: signal.signal(number, _note) for number in WATCHED}
+        self._handlers = {number: signal.signal(number, note) for number in WATCHED}
         return self
 
     def __exit__(
@@ -67,10 +69,6 @@ class SignalQueue:
         except BlockingIOError:
             numbers = b""
         return map(signal.Signals, numbers)
-
-
-def _note(number: int, frame: FrameType | None) -> None:
-    """Do nothing: the interpreter has written the number to the pipe already."""
 
 
 def become_child(mask: Collection[int]) -> None:

@@ -27,6 +27,8 @@ class Swap:
         fork: forks the newcomer.
         grace: seconds in which the former worker has to drain.
         cause: why, for the board.
+        heir: the newcomer adopts what workers without a seat left when they died. Not
+            in a reload: an event that kills whoever adopts it would end that, too.
 
     Attributes:
         former: who held the seat, once the newcomer does.
@@ -41,6 +43,8 @@ class Swap:
         fork: ForkWorker,
         grace: float,
         cause: Restart = Restart.NONE,
+        *,
+        heir: bool = False,
     ) -> None:
         self.former: Worker | None = None
         self.done = False
@@ -50,6 +54,7 @@ class Swap:
         self._fork = fork
         self._grace = grace
         self._cause = cause
+        self._heir = heir
         self._newcomer: Worker | None = None
         self._deadline = math.inf
 
@@ -83,7 +88,9 @@ class Swap:
         try:
             # A seat that fell vacant meanwhile has dead to be told of.
             vacant = None if self._seat.worker else self._seat
-            self._newcomer = self._roster.start(slot, self._fork, vacant)
+            self._newcomer = self._roster.start(
+                slot, self._fork, vacant, heir=self._heir
+            )
             self._deadline = now + START_GRACE
         except OSError as error:
             self._fail(f"no worker could be started: {error}")

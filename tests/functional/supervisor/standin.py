@@ -59,7 +59,7 @@ def worker(
     os.set_blocking(write_fd, False)
     signal.set_wakeup_fd(write_fd)
     signal.signal(signal.SIGTERM, lambda *_: None)
-    slot.add(processed=1, succeeded=1)
+    slot.add(succeeded=1)
     slot.lane(0).start(7, slot_index, 1, b"orders", b"0-7-0.orders")
     while plan == "late" and not (FOLDER / "release").exists():
         slot.beat()
@@ -159,7 +159,7 @@ def beat_until(slot: Slot, *fds: int, events: bool = False) -> None:
         poll.register(fd, select.POLLIN)
     while not poll.poll(100):
         slot.beat()
-        slot.add(processed=events, succeeded=events)
+        slot.add(succeeded=events)
 
 
 def born(

@@ -123,6 +123,17 @@ def test_workers_that_fail_to_start_replace_nobody(service: Service) -> None:
     assert service.pids() == before
 
 
+def test_a_reload_that_ends_midway_says_how_many_are_new(start: Start) -> None:
+    service = start()
+    service.until_status("healthy")
+    service.plan("late")
+    service.signal(signal.SIGHUP)
+    service.until_born(3)
+    service.plan("crash")
+    (service.folder / "release").touch()
+    service.until_logged("reloaded in part, 1 of 2 workers are new: the new worker")
+
+
 def test_hups_during_a_reload_are_one_more_round(service: Service) -> None:
     for _ in range(3):
         service.signal(signal.SIGHUP)
@@ -135,11 +146,18 @@ def test_with_reload_a_broken_app_is_waited_for(start: Start, tmp_path: Path) ->
     (tmp_path / "flows.py").write_text("import nothing_of_this_name\n")
     service = start(reload=True)
     service.until_logged("nothing_of_this_name")
+    service.until_logged("not reloaded, and no worker runs: the App could not be")
     service.until_status("unhealthy")
     assert service.births() == []
     service.child("watcher")
     (tmp_path / "flows.py").write_text(GOOD_APP)
     service.until_status("healthy")
+
+
+def test_with_reload_the_start_is_no_reload(start: Start) -> None:
+    service = start(reload=True)
+    service.until_logged("ready: 2 workers")
+    assert "reload finished" not in service.text()
 
 
 def test_a_changed_file_reloads_by_itself(start: Start, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import math
 import os
 import subprocess
@@ -15,8 +16,11 @@ from workflow_worker.board import Board, Lane, Restart, Slot
 from workflow_worker.board.views import DEATHS
 from workflow_worker.clock import monotonic
 from workflow_worker.model import Overdue, Predecessor
+from workflow_worker.settings import Settings
 from workflow_worker.supervisor.child import reap
+from workflow_worker.supervisor.recycle import HEIRS, Recycling
 from workflow_worker.supervisor.roster import Roster
+from workflow_worker.supervisor.swap import Swap
 
 
 class Stage:
@@ -45,6 +49,11 @@ class Stage:
 
     def press(self) -> None:
         self.roster.press(monotonic())
+
+    def end_with_status_0(self) -> None:
+        self.processes[-1].kill()
+        self.processes[-1].wait()
+        self.roster.ended(self.processes[-1].pid, 0)
 
     def reap(self) -> int:
         """Wait for the worker's end."""
@@ -217,6 +226,92 @@ def test_a_replacement_is_told_of_all_that_died_one_after_the_other(
         stage.fill()
     assert [dead.consumer for dead in stage.told[-1]] == ["consumer-2", "consumer-1"]
     assert [dead.started for dead in stage.told[-1]] == [("2-0",), ("1-0",)]
+
+
+def test_what_one_without_a_seat_left_is_the_next_heir_s(stage: Stage) -> None:
+    """As one that was retired, and dies while it drains."""
+    stage.slot.ready()
+    stage.slot.lane(0).start(1, 0, 1, b"w", b"x", 0.0)
+    stage.roster.resize(2, 0.0)
+    stage.fill()
+    stage.roster.resize(1, 60.0)
+    stage.roster.seats[0].slot.ready()
+    stage.roster.workers[stage.processes[1].pid].slot.ready()
+    stage.processes[1].kill()
+    stage.reap()
+    assert [dead.consumer for dead in stage.roster.estate] == ["consumer-2"]
+    stage.processes[0].kill()
+    stage.processes[0].wait()
+    stage.roster.ended(stage.processes[0].pid, -9)
+    stage.fill()
+    told = [dead.consumer for dead in stage.told[-1]]
+    assert told == ["consumer-1", "consumer-2"]
+    assert stage.roster.estate == ()
+
+
+def test_a_newcomer_of_a_reload_is_no_heir(stage: Stage) -> None:
+    stage.roster.estate = (Predecessor("dead", ("1-0",)),)
+    (seat,) = stage.roster.seats
+    for heir, told in ((False, ()), (True, stage.roster.estate)):
+        Swap(stage.roster, seat, stage._fork, 1.0, heir=heir).step(monotonic())
+        assert stage.told[-1] == told
+
+
+def test_heirs_that_can_t_start_are_given_up_in_the_end(stage: Stage) -> None:
+    def refuse(slot: Slot, predecessors: tuple[Predecessor, ...]) -> int:
+        raise OSError(errno.EAGAIN, "no room for a process")
+
+    stage.slot.ready()
+    stage.roster.estate = (Predecessor("dead", ("1-0",)),)
+    recycling = Recycling(stage.roster)
+    for minute in range(HEIRS):
+        assert stage.roster.estate
+        recycling.step(Settings(), refuse, monotonic() + 60 * minute)
+    assert stage.roster.estate == ()
+
+
+def test_what_a_vacant_seat_that_is_given_up_had_inherited_is_kept(
+    stage: Stage,
+) -> None:
+    stage.roster.resize(2, 0.0)
+    stage.fill()
+    stage.roster.seats[1].slot.ready()
+    stage.processes[1].kill()
+    stage.reap()
+    stage.roster.resize(1, 0.0)
+    assert [dead.consumer for dead in stage.roster.estate] == ["consumer-2"]
+
+
+def test_a_newcomer_that_never_was_ready_needs_no_heir(stage: Stage) -> None:
+    slot = stage.roster.free_slot()
+    assert slot
+    stage.roster.start(slot, stage._fork)
+    stage.processes[-1].kill()
+    stage.reap()
+    assert stage.roster.estate == ()
+
+
+def test_who_ends_as_if_all_were_well_but_did_not_drain_has_died(
+    stage: Stage, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As where code of the user calls os._exit(0)."""
+    stage.slot.ready()
+    stage.slot.lane(0).start(1, 0, 1, b"w", b"x", 0.0)
+    stage.end_with_status_0()
+    stage.fill()
+    [dead] = stage.told[-1]
+    assert (dead.started, dead.exit) == (("1-0",), "exit status 0")
+    assert stage.roster.board.service().replaced[Restart.DIED] == 1
+    assert [record.levelname for record in caplog.records] == ["WARNING"]
+
+
+def test_who_drained_leaves_nothing(stage: Stage) -> None:
+    stage.slot.ready()
+    stage.slot.stopped()
+    stage.end_with_status_0()
+    stage.fill()
+    assert stage.told[-1] == ()
+    assert stage.roster.board.service().replaced[Restart.DIED] == 0
 
 
 def test_who_only_took_note_of_how_the_last_one_ended_had_not_begun(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 from typing import Any
 
@@ -85,6 +86,33 @@ def test_a_reload_ends_a_replacement_that_was_under_way(start: Start) -> None:
         what="neither the former nor the abandoned newcomer is left",
     )
     assert len(service.births()) == len(before) + 1
+    assert "worker 1 never was ready: killed" in service.text()
+
+
+def test_a_limit_of_memory_that_is_too_low_is_told_and_ends_in_no_storm(
+    start: Start,
+) -> None:
+    service = start(max_memory_mb=1, worker_count=1)
+    often = re.compile(r"is that too low\? The next one is replaced in ([0-9.]+) s")
+    wait_until(lambda: len(often.findall(service.text())) == 3)
+    first, _, third = map(float, often.findall(service.text()))
+    assert first <= 0.5
+    assert third >= 1
+
+
+def test_a_worker_that_dies_while_it_drains_has_an_heir_at_once(start: Start) -> None:
+    service = start("slow")
+    service.until_status("healthy")
+    service.signal(signal.SIGTTOU)
+    draining = service.child("worker 1")
+    wait_until(lambda: service.health()["workerCount"] == 1)
+    first = service.births()
+    draining.kill()
+    (heir,) = service.until_born(3)[2:]
+    (dead,) = heir["predecessors"]
+    (born,) = (birth for birth in first if birth["pid"] == draining.pid)
+    assert dead["consumer"] == born["consumer"]
+    wait_until(lambda: service.health()["healthyWorkers"] == 1)
 
 
 def test_titles_say_role_and_number(service: Service) -> None:

@@ -140,6 +140,19 @@ def test_the_terminal_s_signals_do_not_reach_children(service: Service) -> None:
     assert before
 
 
+def test_the_log_says_once_that_all_workers_are_ready(service: Service) -> None:
+    service.until_logged("ready: 2 workers")
+    service.signal(signal.SIGHUP)
+    service.until_logged("reload finished: 2 workers")
+    assert service.text().count("ready: ") == 1
+
+
+def test_a_worker_that_can_t_start_leaves_the_log_without_ready(start: Start) -> None:
+    service = start("crash")
+    service.until_logged("its replacement starts in")
+    assert "ready: " not in service.text()
+
+
 def test_the_master_holds_neither_redis_nor_flask_nor_an_app(service: Service) -> None:
     service.signal(signal.SIGHUP)
     service.until_logged("reload finished")
