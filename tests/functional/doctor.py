@@ -5,10 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-import pytest
-
 from tests.unit.cli import commands
-from workflow_worker.cli import doctor_checks
 
 Found = dict[str, dict[str, Any]]
 """Findings by the name of their check."""
@@ -41,9 +38,3 @@ class Examined:
     @property
     def bad(self) -> set[str]:
         return self.above("warning", "error")
-
-
-@pytest.fixture
-def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Look twice in quick succession: nothing here grows slowly."""
-    monkeypatch.setattr(doctor_checks, "BETWEEN", 0.02)

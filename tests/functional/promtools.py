@@ -28,10 +28,10 @@ Query = Callable[[str], list[dict[str, Any]]]
 
 @contextmanager
 def prometheus(target_port: int, folder: Path) -> Iterator[Query]:
-    """A Prometheus server that scrapes a port of this machine four times a second."""
+    """A Prometheus server that scrapes a port of this machine ten times a second."""
     port = free_port()
     config = {
-        "global": {"scrape_interval": "250ms", "scrape_timeout": "250ms"},
+        "global": {"scrape_interval": "100ms", "scrape_timeout": "100ms"},
         "scrape_configs": [
             {
                 "job_name": "wfworker",

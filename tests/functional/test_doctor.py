@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import redis
 
-from tests.functional.doctor import Examined, hurried
+from tests.functional.doctor import Examined
 from tests.servers import Server, server, wait_until
 from tests.service import Service
 from tests.unit.cli import commands
@@ -18,8 +18,6 @@ from workflow_worker.broker.connection import Link
 from workflow_worker.broker.instances import instances
 from workflow_worker.broker.keys import Partition
 from workflow_worker.client import Client
-
-__all__ = ["hurried"]
 
 quick = pytest.mark.usefixtures("hurried")
 

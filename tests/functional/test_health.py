@@ -12,7 +12,7 @@ import redis
 from tests.servers import Server, wait_until
 from tests.service import Service
 from workflow_worker.board import Board
-from workflow_worker.broker import boot, queries
+from workflow_worker.broker import boot, figures
 from workflow_worker.broker.connection import Link
 from workflow_worker.broker.keys import Partition
 from workflow_worker.errors import Unavailable
@@ -53,7 +53,7 @@ def test_a_worker_in_which_most_runs_fail_is_degraded_and_says_so(
 def test_a_server_that_hangs_does_not_make_workers_look_hung(
     own_server: Server, tmp_path: Path
 ) -> None:
-    env = {"LEASE_MS": "1000", "HANG_TIMEOUT_MS": "3000"}
+    env = {"LEASE_MS": "1000", "HANG_TIMEOUT_MS": "2000"}
     env["POLL_INTERVAL_MS"] = "200"
     with Service(own_server.url, tmp_path, **env) as service:
         service.start()
@@ -65,7 +65,7 @@ def test_a_server_that_hangs_does_not_make_workers_look_hung(
         assert server is not None
         server.send_signal(signal.SIGSTOP)
         # Meanwhile renewals wait for their answers, longer than HANG_TIMEOUT_MS.
-        told = reasons_until(service, "Redis does not answer for 3 s")
+        told = reasons_until(service, "Redis does not answer for 2 s")
         server.send_signal(signal.SIGCONT)
         assert {reason.split(" for ")[0] for reason in told} == {
             "Redis does not answer"
@@ -84,7 +84,7 @@ def test_busy_threads_and_a_backlog_on_a_real_server_are_saturation(
     slot.begin("c")
 
     def waiting() -> int:
-        length, leased = queries.backlog(link, partition)
+        length, leased = figures.backlog(link, partition)
         return length - leased
 
     def since() -> float:
@@ -107,5 +107,5 @@ def test_a_backlog_that_may_not_be_read_is_not_taken_for_none(
         admin.acl_setuser("blind", True, nopass=True, keys=["*"], commands=rights)
     link = Link(own_server.url.replace("//", "//blind:x@"))
     with pytest.raises(Unavailable):
-        queries.backlog(link, Partition("wf"))
+        figures.backlog(link, Partition("wf"))
     link.close()

@@ -97,6 +97,8 @@ def test_letters_are_redriven_and_purged_in_bounded_requests(api: Api) -> None:
     assert letters(api, "?workflow=gated&error=PermanentError") == [first, second]
     assert letters(api, "?olderThanSeconds=3600") == []
     redrive, purge = "/api/dead-letters/redrive", "/api/dead-letters/purge"
+    behind = {"workflow": "gated", "after": second}
+    assert api.ask(purge, behind)[1] == {"done": 0, "refused": [], "left": 0}
     one = {"workflow": "gated", "limit": 1}
     assert api.ask(redrive, one) == (200, {"done": 1, "refused": [], "left": 1})
     # Its gate is shut: it fails again, and its letter is the last one now.

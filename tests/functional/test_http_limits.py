@@ -6,6 +6,8 @@ import contextlib
 import dataclasses
 import signal
 import socket
+import subprocess
+import sys
 import threading
 import time
 import urllib.error
@@ -23,6 +25,7 @@ from workflow_worker.monitor.connections import Limits
 from workflow_worker.monitor.http import OF_WAITRESS, THREADS, Server
 from workflow_worker.monitor.server import make_app
 from workflow_worker.settings import Settings
+from workflow_worker.threads import BROKEN
 
 NOWHERE = "redis://127.0.0.1:1/0"
 BEGUN = b"GET /livez HTTP/1.1\r\nHost: localhost\r\nX-Slow: "
@@ -40,6 +43,9 @@ class Served:
         settings = dataclasses.replace(Settings(worker_count=1), redis_url=redis_url)
         app = make_app(settings, board, monotonic, lambda: b"m" * 2_000_000)
         self.listener = socket.create_server(("127.0.0.1", 0), backlog=128)
+        # Else the kernel would hold a whole answer, and the server be done with it.
+        self.listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 65536)
+        self.listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
         self.port: int = self.listener.getsockname()[1]
         self.server = Server(app, self.listener, limits)
         self.clients: list[socket.socket] = []
@@ -73,6 +79,11 @@ class Served:
         """How many the server has; a client that reads nothing can't see its end."""
         assert self.server._server
         return len(self.server._server.active_channels)
+
+    def resting(self) -> int:
+        assert self.server._server
+        channels = [*self.server._server.active_channels.values()]
+        return sum(channel.rests(monotonic()) for channel in channels)
 
     def left(self, clients: list[socket.socket]) -> int:
         """How many of them the server still has."""
@@ -139,14 +150,14 @@ def test_at_the_limit_who_kept_a_place_longest_leaves_and_a_probe_gets_in() -> N
     ],
 )
 def test_a_request_has_to_come_whole_in_its_time(begun: bytes) -> None:
-    with Served(Limits(ask=0.5)) as served:
+    with Served(Limits(ask=0.5, look=0.1)) as served:
         slow = [served.connect(begun)]
         with dripping(slow if begun else []):
             wait_until(lambda: served.left(slow) == 0, what="it was closed")
 
 
 def test_a_client_that_reads_nothing_holds_no_thread_for_long() -> None:
-    with Served(Limits(read_on=0.5)) as served:
+    with Served(Limits(read_on=0.5, look=0.1)) as served:
         for _ in range(THREADS + 1):
             served.connect(METRICS * 20)
         wait_until(lambda: served.connections() > 0, what="they are in")
@@ -155,12 +166,16 @@ def test_a_client_that_reads_nothing_holds_no_thread_for_long() -> None:
 
 
 def test_who_reads_slowly_gets_all_of_it() -> None:
-    with Served(Limits(ask=0.2, read_on=5)) as served:
-        client = served.connect(METRICS)
+    with Served(Limits(ask=0.2, read_on=5, look=0.1)) as served:
+        client = served.connect(b"")
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
+        client.sendall(METRICS)
         got = 0
         while got < 2_000_000:
-            got += len(client.recv(200_000))
-            time.sleep(0.1)  # the slow reader itself: nothing is waited for
+            part = len(client.recv(100_000))
+            assert part, f"cut off after {got} octets"
+            got += part
+            time.sleep(0.02)  # the slow reader itself: nothing is waited for
 
 
 @pytest.mark.parametrize(
@@ -170,6 +185,15 @@ def test_who_reads_slowly_gets_all_of_it() -> None:
         (b"GET / HTTP/1.1\r\nX: " + b"x" * OF_WAITRESS["max_request_header_size"], 431),
         (b"POST / HTTP/1.1\r\nContent-Length: 999999\r\n\r\n", 413),
         (b"GET / HTTP/1.1\r\nTransfer-Encoding: gzip\r\n\r\n", 501),
+        (b"GET http://[ HTTP/1.1\r\n\r\n", 400),
+        (b"GET / HTTP/1.1\r\nX: \x01\r\n\r\n", 400),
+        (b"POST / HTTP/1.1\r\nContent-Length: " + b"9" * 5000 + b"\r\n\r\n", 400),
+        pytest.param(
+            b"POST / HTTP/1.1\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n"
+            b"\r\n0\r\n\r\nGET /livez HTTP/1.1\r\n\r\n",
+            400,
+            id="smuggled",
+        ),
     ],
 )
 def test_what_cannot_be_read_is_refused_like_everything_else(
@@ -182,6 +206,42 @@ def test_what_cannot_be_read_is_refused_like_everything_else(
     assert b"Content-Type: application/json" in head
     assert b"X-Content-Type-Options: nosniff" in head
     assert body.startswith(b'{"error": ')
+    assert b"HTTP/1" not in body
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        pytest.param(b"GET a://" + b"1" * 12_000 + b" HTTP/BAD", id="address"),
+        pytest.param(b"GET / HTTP/1.1\r\nX:" + b" " * 32_000 + b"\0", id="spaces"),
+    ],
+)
+def test_no_head_takes_long_to_be_read(head: bytes) -> None:
+    with Served() as served:
+        evil = served.connect(head + b"\r\n\r\n")
+        assert served.get("/livez", AT_ONCE) == 200
+        answer = everything(evil)
+    assert b" 400 " in answer
+    assert b"Start line" in answer or b"Control character" in answer
+
+
+def test_at_the_end_who_rests_leaves_and_each_answer_is_the_last() -> None:
+    request = b"GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    with Served() as served, ThreadPoolExecutor(1) as beside:
+        rests, begins, comes = (served.connect(each) for each in (request, BEGUN, b""))
+        got = b""
+        while not got.endswith(b"}\n"):
+            got += rests.recv(65536)
+        wait_until(lambda: served.connections() == 3, what="they are in")
+        wait_until(lambda: served.resting() == 1, what="one rests")
+        ending = beside.submit(served.server.close)
+        assert everything(rests) == b""
+        for late, rest in ((begins, b"\r\n\r\n"), (comes, request)):
+            late.sendall(rest)
+            answer = everything(late)
+            assert b"Connection: close" in answer
+            assert answer.endswith(b'{"status":"live"}\n')
+        ending.result()
 
 
 def everything(client: socket.socket) -> bytes:
@@ -216,3 +276,24 @@ def stopped(server: Redis) -> Iterator[Callable[[], None]]:
         yield lambda: pid.send_signal(signal.SIGCONT)
     finally:
         pid.send_signal(signal.SIGCONT)
+
+
+BROKEN_LOOP = """
+import socket, time
+from flask import Flask
+from workflow_worker.monitor import http
+
+class Broken(http.Connections):
+    def maintenance(self, now):
+        raise OSError("no descriptor is left")
+
+http.Connections = Broken
+http.Server(Flask("x"), socket.create_server(("127.0.0.1", 0)))
+time.sleep(60)
+"""
+
+
+def test_a_loop_that_breaks_ends_its_process_for_another_to_serve() -> None:
+    command = [sys.executable, "-c", BROKEN_LOOP]
+    done = subprocess.run(command, capture_output=True, check=False, timeout=30)
+    assert (done.returncode, b"thread http died" in done.stderr) == (BROKEN, True)

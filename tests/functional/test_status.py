@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
+import logging
 from pathlib import Path
 
+import pytest
 import redis
 
 from tests.servers import Server, wait_until
-from tests.service import Service
+from tests.service import Service, until_quiet
 from tests.unit.cli import commands
+from workflow_worker.board import Board
 from workflow_worker.broker.instances import GONE_MS, LOST_MS
 from workflow_worker.client import Instance
+from workflow_worker.clock import monotonic
+from workflow_worker.monitor import registrar
+from workflow_worker.settings import Settings
 
 INSTANCES, BEATS = "{wf}:instances", "{wf}:beats"
 
@@ -65,17 +72,15 @@ def test_instances_are_seen_from_their_start_to_their_end(
         one.launch()
         two.start()
         one.until_ready()
-        pids = {one.process.pid, two.process.pid}
-        wait_until(lambda: seen(one).keys() == pids)
+        both = dict.fromkeys((one.process.pid, two.process.pid), "healthy")
+        wait_until(lambda: {pid: i.status for pid, i in seen(one).items()} == both)
         with one.client() as client:
             client.publish("steps", key="k")
         wait_until(lambda: "through_gate" in status(one))
         tells_of_both(one, two)
         one.open_gate("k-1")
         one.open_gate("k-2")
-        wait_until(
-            lambda: sum(each.events_succeeded for each in seen(one).values()) == 1
-        )
+        until_quiet(db)
 
         # Killed, the master says no last word, and neither does anybody for it.
         two.process.kill()
@@ -94,16 +99,22 @@ def test_instances_are_seen_from_their_start_to_their_end(
 
 
 def test_an_instance_is_heard_of_again_after_redis_was_away(
-    own_server: Server, tmp_path: Path
+    own_server: Server,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    with Service(own_server.url, tmp_path, WORKER_COUNT="1") as service:
-        service.start()
-        wait_until(lambda: seen(service))
+    monkeypatch.setattr(registrar, "BEAT_S", 0.05)
+    caplog.set_level(logging.INFO)
+    settings = dataclasses.replace(Settings(), redis_url=own_server.url)
+    telling = registrar.Registrar(settings, Board.create(1, 1), "i-1", None, monotonic)
+    telling.start()
+    with own_server.client() as db:
+        wait_until(lambda: db.hexists(INSTANCES, "i-1"))
         own_server.stop()
-        wait_until(lambda: "the fleet does not hear" in service.log())
+        wait_until(lambda: "the fleet does not hear" in caplog.text)
         own_server.start()
-        with own_server.client() as db:
-            db.delete(INSTANCES, BEATS)
-            wait_until(lambda: db.exists(INSTANCES, BEATS) == 2)
-        wait_until(lambda: "the fleet hears of this instance again" in service.log())
-        assert service.log().count("the fleet does not hear") == 1
+        db.delete(INSTANCES, BEATS)
+        wait_until(lambda: db.exists(INSTANCES, BEATS) == 2)
+    wait_until(lambda: "the fleet hears of this instance again" in caplog.text)
+    telling.end()
+    assert caplog.text.count("the fleet does not hear") == 1

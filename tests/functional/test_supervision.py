@@ -63,7 +63,7 @@ def test_recycling_loses_nothing_and_nobody_is_missing_meanwhile(
 
         def publish() -> None:
             with service.client() as client:
-                while not enough.wait(0.02):
+                while not enough.wait(0.005):
                     names.append(f"e{len(names)}")
                     client.publish("quick", key=names[-1])
 

@@ -16,7 +16,7 @@ from typing import Any
 import psutil
 import pytest
 
-from tests.machine import UNITS, Machine, unable
+from tests.functional.machine import UNITS, Machine, unable
 from tests.servers import Server, free_port, wait_until
 from workflow_worker.client import Client
 from workflow_worker.settings import Settings
@@ -172,7 +172,7 @@ def test_a_service_whose_workers_fall_is_not_up_until_they_stand(alone: Unit) ->
     fall.touch()
     alone.ctl("start", "--no-block")
     heirs = alone.state / "heirs"
-    wait_until(lambda: heirs.exists() and len(heirs.read_text().split()) > 6)
+    wait_until(lambda: heirs.exists() and len(heirs.read_text().split()) > 4)
     assert alone.show("ActiveState") == "activating"
     fall.unlink()
     alone.until("active")

@@ -11,7 +11,7 @@ import pytest
 import redis
 import trustme
 
-from tests.gate import Gate
+from tests.functional.gate import Gate
 from tests.servers import Server, binaries, free_port, server, wait_until
 from tests.service import Service
 from workflow_worker import Unavailable

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from tests import terminal
+from tests.functional import terminal
+from tests.functional.terminal import Terminal
 from tests.servers import Server, wait_until
 from tests.service import Service
-from tests.terminal import Terminal
 from tests.unit.cli.commands import closed
 
 TOP = 'exec "$1" -m workflow_worker top --interval 0.2 --redis-url "$2"'

@@ -1,4 +1,7 @@
-"""The wheel: what users install, alone, with the checkout out of reach."""
+"""The wheel: what users install, alone, with the checkout out of reach.
+
+And the source archive, where operators find what is no code.
+"""
 
 from __future__ import annotations
 
@@ -55,18 +58,25 @@ def run(*command: str, folder: Path) -> str:
     return done.stdout
 
 
+FOLDERS = (".ci", "docs", "examples", "scripts", "tests", "workflow_worker")
+
+
 @pytest.fixture(scope="module")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Built from a copy: setuptools leaves its own folders beside what it builds."""
-    folder = tmp_path_factory.mktemp("wheel")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Has a copy to build from: setuptools leaves its own folders beside it."""
+    folder = tmp_path_factory.mktemp("built")
     source = folder / "source"
     source.mkdir()
     for file in filter(Path.is_file, ROOT.iterdir()):
         shutil.copy(file, source)
-    # The tests are there to be left out.
     ignored = shutil.ignore_patterns("__pycache__")
-    for name in ("workflow_worker", "tests"):
+    for name in FOLDERS:
         shutil.copytree(ROOT / name, source / name, ignore=ignored)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def wheel(folder: Path) -> Path:
     flags = ("--no-deps", "--no-build-isolation", "--no-index", "--quiet")
     run("-m", "pip", "wheel", *flags, "--wheel-dir", ".", "./source", folder=folder)
     [found] = folder.glob("*.whl")
@@ -133,3 +143,16 @@ def test_every_script_loads_from_it(installed: Path) -> None:
     *names, place = alone(LOAD_SCRIPTS, installed=installed).splitlines()
     assert set(names) == {file.name for file in (PACKAGE / "broker/lua").glob("*.lua")}
     assert Path(place).is_relative_to(installed)
+
+
+BUILD_SDIST = "from setuptools import build_meta; build_meta.build_sdist('..')"
+
+
+def test_all_of_the_repository_is_in_the_source_archive(folder: Path) -> None:
+    run("-c", BUILD_SDIST, folder=folder / "source")
+    [archive] = folder.glob("*.tar.gz")
+    shutil.unpack_archive(archive, folder / "unpacked")
+    [unpacked] = (folder / "unpacked").iterdir()
+    assert (unpacked / "scripts/systemd/wfworker@.service").is_file()
+    for name in FOLDERS:
+        assert files(unpacked / name, "*") == files(folder / "source" / name, "*")

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable
 from typing import Any, NoReturn
 
-from workflow_worker import App
+from workflow_worker import ActionFailed, App, Context
 from workflow_worker.errors import LeaseLost
 from workflow_worker.model import Decision, Event, Item, Outcome, Record, Task
 from workflow_worker.ports import Unsaved
@@ -230,3 +230,15 @@ class Shop:
         app.include(self.app)
         app.workflow(on="a", name="flow", **declared)(fn)
         return app
+
+
+def once(shop: Shop, value: object = 7, **how: Any) -> Any:
+    """Run a workflow that calls the action once; a failure of it is the result."""
+
+    def flow(ctx: Context) -> Any:
+        try:
+            return shop.act(value)
+        except ActionFailed as failed:
+            return f"{failed.error_type} {failed.message} {failed.attempts}"
+
+    return run(shop.flow(flow), **how)

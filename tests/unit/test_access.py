@@ -71,6 +71,26 @@ def test_a_strange_token_is_wrong_and_nothing_worse(board: Board) -> None:
     assert guarded.get("/api/workers", headers=strange).status_code == 401
 
 
+@pytest.mark.parametrize(
+    ("given", "status"),
+    [
+        ("bearer right", 200),
+        ("BEARER  right", 200),
+        ("right", 401),
+        ("Basic right", 401),
+        ("Bearer", 401),
+        ("Bearer right right", 401),
+        ("Bearer Right", 401),
+    ],
+)
+def test_the_scheme_is_read_in_any_case_and_the_token_in_its_own(
+    board: Board, given: str, status: int
+) -> None:
+    guarded = client(board, http_token=TOKEN)
+    headers = {"Authorization": given}
+    assert guarded.get("/api/workers", headers=headers).status_code == status
+
+
 @pytest.mark.parametrize("path", OPEN)
 def test_health_probes_and_metrics_need_no_token(board: Board, path: str) -> None:
     guarded = client(board, http_token=TOKEN, http_host=EVERYWHERE)

@@ -8,10 +8,9 @@ from typing import Any
 
 import pytest
 
-from tests.unit.memory import Memory, Shop, completed, crashed, rerun, run
+from tests.unit.memory import Memory, Shop, completed, crashed, once, rerun, run
 from workflow_worker import (
     ActionCall,
-    ActionFailed,
     Context,
     PermanentError,
     TransientError,
@@ -22,18 +21,6 @@ from workflow_worker import (
 @pytest.fixture
 def shop() -> Shop:
     return Shop()
-
-
-def once(shop: Shop, value: object = 7, **how: Any) -> Any:
-    """Run a workflow that calls the action once."""
-
-    def flow(ctx: Context) -> Any:
-        try:
-            return shop.act(value)
-        except ActionFailed as failed:
-            return f"{failed.error_type} {failed.message} {failed.attempts}"
-
-    return run(shop.flow(flow), **how)
 
 
 def test_hooks_nest_around_the_action_in_their_order(shop: Shop) -> None:

@@ -24,6 +24,7 @@ STATES = [
     ResponseError("CLUSTERDOWN The cluster is down"),
     ResponseError("MASTERDOWN Link with MASTER is down"),
     ResponseError("BUSY Redis is busy running a script."),
+    ResponseError("Protocol error: unauthenticated multibulk length"),
     ResponseError("NOGROUP No such key '{wf:0}:events' or consumer group 'workers'"),
     ResponseError(
         "ERR Error running script (call to f_1): @user_script:3: "

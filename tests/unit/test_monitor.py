@@ -62,9 +62,9 @@ def test_health_has_exactly_the_keys_of_the_contract(board: Board) -> None:
 
 
 def test_a_healthy_service_answers_200_with_its_figures(board: Board) -> None:
-    worker(board, 0).add(processed=5, succeeded=4, failed=1)
+    worker(board, 0).add(succeeded=4, failed=1)
     second = worker(board, 1)
-    second.add(processed=2, succeeded=2, ignored=7, retried=3)
+    second.add(succeeded=2, ignored=7, retried=3)
     second.lane(1).start(1, 0, 1, b"w", b"x")
     answer = client(board).get(HEALTH)
     assert answer.status_code == 200
@@ -102,7 +102,7 @@ def test_an_unhealthy_service_answers_503(board: Board) -> None:
 
 def test_what_a_dead_worker_did_still_counts(board: Board) -> None:
     slot = worker(board, 0)
-    slot.add(processed=3, succeeded=3)
+    slot.add(succeeded=3)
     slot.vacated(-9)
     slot.seat(serving=False)
     answer = client(board).get(HEALTH)
@@ -230,9 +230,9 @@ def test_the_metrics_line_tells_totals_and_the_rate_since_the_last(
     board: Board, caplog: pytest.LogCaptureFixture
 ) -> None:
     slot = worker(board, 0)
-    slot.add(processed=10, succeeded=9, failed=1)
+    slot.add(succeeded=9, failed=1)
     reporter = Reporter(board, 100.0)
-    slot.add(processed=30, succeeded=30)
+    slot.add(succeeded=30)
     slot.lane(0).start(1, 0, 1, b"w", b"x")
     board.count_restart(Restart.DIED)
     with caplog.at_level("INFO", "workflow_worker.metrics"):

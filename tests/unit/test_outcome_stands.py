@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import suppress
-from typing import Any
 
 import pytest
 
-from tests.unit.memory import Memory, Shop, completed, run
+from tests.unit.memory import Memory, Shop, completed, once, run
 from workflow_worker import (
     ActionCall,
     ActionFailed,
@@ -23,18 +22,6 @@ from workflow_worker.model import Outcome
 @pytest.fixture
 def shop() -> Shop:
     return Shop()
-
-
-def once(shop: Shop, value: object = 7, **how: Any) -> Any:
-    """Run a workflow that calls the action once."""
-
-    def flow(ctx: Context) -> Any:
-        try:
-            return shop.act(value)
-        except ActionFailed as failed:
-            return f"{failed.error_type} {failed.message} {failed.attempts}"
-
-    return run(shop.flow(flow), **how)
 
 
 def test_an_error_that_a_hook_swallows_is_the_outcome_all_the_same(shop: Shop) -> None:

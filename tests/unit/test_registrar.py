@@ -69,9 +69,9 @@ def test_an_instance_tells_who_it_is_and_where_it_answers(
 
 def test_an_instance_tells_how_it_and_its_workers_fare() -> None:
     made = board(3, 2)
-    worker(made, 0).add(processed=5, succeeded=4, failed=1)
+    worker(made, 0).add(succeeded=4, failed=1)
     busy = worker(made, 1)
-    busy.add(processed=2, succeeded=2, ignored=7)
+    busy.add(succeeded=2, ignored=7)
     busy.lane(1).start(1, 0, 1, b"w", b"x")
     dead = worker(made, 2)
     dead.vacated(-9, Restart.DIED)
@@ -91,13 +91,13 @@ def test_an_instance_tells_how_it_and_its_workers_fare() -> None:
 def test_the_rate_is_that_of_the_last_ten_seconds() -> None:
     made, now = board(1, 1), Now()
     slot = worker(made, 0)
-    slot.add(processed=1_000, succeeded=1_000)
+    slot.add(succeeded=1_000)
     telling = registrar(made, now)
     assert telling.said().events_per_second == 0.0
     rates = []
     for _ in range(8):
         now.ahead += 2
-        slot.add(processed=10, succeeded=10)
+        slot.add(succeeded=10)
         rates.append(telling.said().events_per_second)
     assert rates == pytest.approx([5.0] * 8, abs=0.2)
     for _ in range(5):

@@ -117,23 +117,6 @@ def test_words_may_be_written_in_capitals() -> None:
     )
 
 
-def test_values_of_the_file_are_taken_literally(tmp_path: Path) -> None:
-    dotenv = tmp_path / ".env"
-    dotenv.write_bytes(b"\xef\xbb\xbfREDIS_URL='redis://:a${HOME}b@h'\n")
-    assert load({}, {}, dotenv).redis_url == "redis://:a${HOME}b@h"
-
-
-def test_a_missing_file_is_an_empty_one(tmp_path: Path) -> None:
-    assert load({}, {}, tmp_path / ".env") == Settings()
-
-
-def test_a_file_that_is_no_text_is_refused(tmp_path: Path) -> None:
-    dotenv = tmp_path / ".env"
-    dotenv.write_bytes(b"BATCH_SIZE=\xff\n")
-    with pytest.raises(ConfigurationError, match="can't be read"):
-        load({}, {}, dotenv)
-
-
 @pytest.mark.parametrize(
     ("name", "value"),
     [

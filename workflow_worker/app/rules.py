@@ -45,9 +45,7 @@ def plain_function(fn: object, role: str, *, generator: bool = False) -> str:
     if not inspect.isfunction(fn):
         raise DefinitionError(f"{role} must be a plain function, but {fn!r} is none")
     place = _place(fn)
-    if inspect.iscoroutinefunction(fn):
-        raise DefinitionError(f"{role} {place} is async: write it with a plain def")
-    if inspect.isasyncgenfunction(fn):
+    if inspect.iscoroutinefunction(fn) or inspect.isasyncgenfunction(fn):
         raise DefinitionError(f"{role} {place} is async: write it with a plain def")
     if generator and not inspect.isgeneratorfunction(fn):
         raise DefinitionError(

@@ -13,7 +13,7 @@ from typing import TypeVar
 from workflow_worker.broker.checkup import ask, ask_all
 from workflow_worker.broker.connection import Link
 from workflow_worker.broker.keys import Partition
-from workflow_worker.broker.packed import unpacked
+from workflow_worker.broker.packed import as_text, unpacked
 
 OPEN = ("running", "waiting", "retrying")
 MOST = 1000
@@ -65,7 +65,7 @@ class Open:
 def oldest(link: Link, partition: Partition) -> list[str]:
     """Return the open executions whose status changed longest ago."""
     ranges = [("ZRANGE", partition.by_status(s), 0, MOST - 1) for s in OPEN]
-    return [_text(each) for found in ask_all(link, ranges) for each in found]
+    return [as_text(each) for found in ask_all(link, ranges) for each in found]
 
 
 def look(link: Link, partition: Partition, ids: Iterable[str]) -> list[Open]:
@@ -110,7 +110,7 @@ class _Record:
     def commands(self) -> list[tuple[str | bytes | int, ...]]:
         """Return what else has to be asked; see :func:`_open`."""
         place = self.partition
-        inbox = f"{place.prefix}in:{self.id}"
+        inbox = place.inbox(self.id)
         sent: list[tuple[str | bytes | int, ...]] = [
             ("HMGET", place.record(self.id), "status", "step"),
             ("ZSCORE", place.by_status(self.status), self.id),
@@ -130,7 +130,7 @@ def _records(link: Link, partition: Partition, ids: list[str]) -> Iterator[_Reco
         )
         for execution_id, values in zip(page, replies, strict=True):
             record = _Record(
-                partition, execution_id, *(_text(v or b"") for v in values)
+                partition, execution_id, *(as_text(v or b"") for v in values)
             )
             if record.status in OPEN:
                 yield record
@@ -140,7 +140,7 @@ def _open(page: list[_Record], link: Link, wakes: Wakes) -> Iterator[Open]:
     sent = [record.commands() for record in page]
     replies = iter(ask_all(link, [command for each in sent for command in each]))
     for record in page:
-        now, since = tuple(_text(v or b"") for v in next(replies)), next(replies)
+        now, since = tuple(as_text(v or b"") for v in next(replies)), next(replies)
         timer, inbox = next(replies), next(replies)
         come = lost = False
         for name in record.awaits:
@@ -188,10 +188,10 @@ class Wakes:
         """Note an entry by its fields."""
         found = dict(zip(flat[::2], flat[1::2], strict=False))
         if b"_wake" in found:
-            self.executions.add(_text(found[b"_wake"]))
+            self.executions.add(as_text(found[b"_wake"]))
         elif b"_workflow" in found:
             origin = found.get(b"_origin") or found.get(b"id") or entry.encode()
-            self.routed.add((_text(found[b"_workflow"]), _text(origin)))
+            self.routed.add((as_text(found[b"_workflow"]), as_text(origin)))
         elif entry:
             self.entries.add(entry)
 
@@ -259,7 +259,3 @@ def _put_back(link: Link, partition: Partition, found: Wakes) -> bool:
 def _pages(rows: list[T]) -> Iterator[list[T]]:
     for first in range(0, len(rows), PAGE):
         yield rows[first : first + PAGE]
-
-
-def _text(raw: bytes) -> str:
-    return raw.decode("utf-8", "backslashreplace")

@@ -17,7 +17,7 @@ from workflow_worker.broker.fleet import ROUTES_TTL_MS
 from workflow_worker.broker.instances import Instance, instances
 from workflow_worker.broker.keys import WORKERS, Partition
 from workflow_worker.broker.listing import STATUSES
-from workflow_worker.broker.packed import pairs, unpacked
+from workflow_worker.broker.packed import as_text, pairs, unpacked
 from workflow_worker.errors import Unavailable
 
 MOST_LEASES = 1000
@@ -69,7 +69,11 @@ OVERDUE_MS = 5000
 
 
 def moment(link: Link, partition: Partition) -> Moment:
-    """Read the whole; two round trips, and one row of each thing at most."""
+    """Read the whole; two round trips, and one row of each thing at most.
+
+    No script, as for :func:`~workflow_worker.broker.figures.figures`: where those are
+    refused or slow, something is to be found all the same.
+    """
     seconds, micros = ask(link, "TIME")
     now = int(seconds) * 1000 + int(micros) // 1000
     groups = _groups(link, partition)
@@ -85,7 +89,7 @@ def moment(link: Link, partition: Partition) -> Moment:
             ("ZCOUNT", partition.timers, "-inf", now - OVERDUE_MS),
             ("ZRANGE", partition.timers, 0, 0, "WITHSCORES"),
             ("XLEN", partition.dead),
-            ("ZCARD", f"{partition.prefix}early"),
+            ("ZCARD", partition.early),
             ("XRANGE", partition.events, f"({last}", "+", "COUNT", 1),
             ("EXEC",),
         ],
@@ -143,7 +147,7 @@ def leases(link: Link, partition: Partition, idle_ms: int = 0) -> list[Lease]:
         return []
     place = (partition.events, WORKERS, "IDLE", idle_ms, "-", "+", MOST_LEASES)
     return [
-        Lease(row[0].decode(), _text(row[1]), int(row[2]), int(row[3]))
+        Lease(row[0].decode(), as_text(row[1]), int(row[2]), int(row[3]))
         for row in ask(link, "XPENDING", *place)
     ]
 
@@ -168,7 +172,7 @@ def consumers(link: Link, partition: Partition) -> list[Consumer]:
         return []
     rows = map(pairs, ask(link, "XINFO", "CONSUMERS", partition.events, WORKERS))
     return [
-        Consumer(_text(row["name"]), int(row["pending"]), int(row["idle"]))
+        Consumer(as_text(row["name"]), int(row["pending"]), int(row["idle"]))
         for row in rows
     ]
 
@@ -202,7 +206,7 @@ def put_backs(link: Link, partition: Partition) -> list[PutBack]:
 
 def _put_back(packed: bytes) -> PutBack:
     flat = unpacked(packed)
-    found = dict(zip(flat[::2], map(_text, flat[1::2]), strict=False))
+    found = dict(zip(flat[::2], map(as_text, flat[1::2]), strict=False))
     since = found.get(b"_since", "")
     return PutBack(
         found.get(b"_why", ""),
@@ -215,7 +219,7 @@ def _put_back(packed: bytes) -> PutBack:
 def workflows_of(link: Link, partition: Partition, ids: list[str]) -> list[str]:
     """Return the workflow of each of these executions that has a record."""
     records = [("HGET", partition.record(each), "workflow") for each in ids]
-    return [_text(name) for name in ask_all(link, records) if name]
+    return [as_text(name) for name in ask_all(link, records) if name]
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,7 +242,7 @@ class _Known(msgspec.Struct):
 
 def told(link: Link, partition: Partition) -> list[Told]:
     """Return what the Apps want that count: those renewed within the last hour."""
-    flat = pairs(ask(link, "HGETALL", f"{partition.prefix}routes"))
+    flat = pairs(ask(link, "HGETALL", partition.routes))
     return [_told(value) for name, value in flat.items() if name.startswith("@")]
 
 
@@ -274,8 +278,8 @@ def newest_letter(link: Link, partition: Partition) -> Letter | None:
     return Letter(
         letter_id.decode(),
         int(letter_id.partition(b"-")[0]),
-        _text(found.get("workflow", b"")),
-        _text(found.get("error_type", b"")),
+        as_text(found.get("workflow", b"")),
+        as_text(found.get("error_type", b"")),
     )
 
 
@@ -290,8 +294,4 @@ def services(link: Link, partition: Partition) -> list[Instance]:
 
 def protocol(link: Link, partition: Partition) -> str:
     """Return the protocol version of whoever used this namespace; empty for nobody."""
-    return _text(ask(link, "HGET", partition.meta, "protocol") or b"")
-
-
-def _text(raw: bytes) -> str:
-    return raw.decode("utf-8", "backslashreplace")
+    return as_text(ask(link, "HGET", partition.meta, "protocol") or b"")

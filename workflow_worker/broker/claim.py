@@ -11,6 +11,7 @@ from workflow_worker import codec
 from workflow_worker.broker import scripts
 from workflow_worker.broker.connection import Link, Reply
 from workflow_worker.broker.keys import BELL, Partition
+from workflow_worker.broker.packed import as_text
 from workflow_worker.errors import InvalidPayload
 from workflow_worker.model import Event, Item, PutBack, Record, Task
 
@@ -238,7 +239,7 @@ def _taken(reply: Reply, partition: Partition) -> Taken:
 
 def _task(row: list[Reply], partition: Partition, now: int) -> Task:
     entry, fields = row[0].decode(), row[3]
-    workflow = row[2].decode("utf-8", "backslashreplace")
+    workflow = as_text(row[2])
     event: Event | None = None
     defect = ""
     try:
@@ -290,7 +291,7 @@ def _repeated(row: list[Reply], task: Task, now: int) -> Task:
 
 def _item(row: list[Reply]) -> Item:
     sequence, name, fields = row
-    return Item(sequence, name.decode("utf-8", "backslashreplace"), tuple(fields))
+    return Item(sequence, as_text(name), tuple(fields))
 
 
 def _number(marks: dict[bytes, bytes], name: bytes, otherwise: int) -> int:
@@ -331,4 +332,4 @@ def _origin(entry: str, fields: list[bytes]) -> str:
     pairs = iter(fields)
     found = dict(zip(pairs, pairs, strict=True))
     raw = found.get(b"id") or found.get(b"_origin")
-    return raw.decode("utf-8", "backslashreplace") if raw else entry
+    return as_text(raw) if raw else entry

@@ -39,7 +39,9 @@ TIMEOUT = 5.0
 _STATES = re.compile(
     r"\b(LOADING|READONLY|MISCONF|NOREPLICAS|CLUSTERDOWN|MASTERDOWN|BUSY|TRYAGAIN"
     r"|NOGROUP|UNBLOCKED|NOAUTH|WRONGPASS|NOPERM)\b"
-    r"|loading the dataset|read only replica|max number of clients|invalid username",
+    r"|loading the dataset|read only replica|max number of clients|invalid username"
+    # What a long command is told where a password is wanted.
+    r"|unauthenticated (multi)?bulk",
     re.IGNORECASE,
 )
 _FULL = re.compile(r"\bOOM\b|used memory > 'maxmemory'|out of memory", re.IGNORECASE)
@@ -112,7 +114,7 @@ class Link:
         try:
             connection.connect()
         except (RedisError, OSError) as error:
-            why = str(error)
+            why = _said(error)
             if isinstance(connection, SSLConnection):
                 why = tls.sentence(error, connection) or why
             raise Unavailable(f"Redis can't be reached: {why}") from error
@@ -129,7 +131,9 @@ class Link:
             connection.send_packed_command(packed, check_health=False)
         except (RedisError, OSError) as error:
             self.close()
-            raise OutcomeUnknown(f"Redis went away while sending: {error}") from error
+            raise OutcomeUnknown(
+                f"Redis went away while sending: {_said(error)}"
+            ) from error
 
     def _receive(self, connection: AnyConnection, block: float) -> Reply:
         # A half-open link never answers: no read outlives its block by much.
@@ -143,7 +147,7 @@ class Link:
             self.close()
             if isinstance(refused, Unavailable | Rejected):
                 raise refused from error
-            raise OutcomeUnknown(f"Redis went away: {error}") from error
+            raise OutcomeUnknown(f"Redis went away: {_said(error)}") from error
         except BaseException:
             # Whatever interrupts the read leaves an answer behind in the socket.
             self.close()
@@ -173,10 +177,15 @@ def translated(error: Exception) -> Exception:
     """Return the error that says whether waiting helps."""
     text = f"{type(error).__name__} {error}"
     if _FULL.search(text) or type(error).__name__ == "OutOfMemoryError":
-        return Rejected(f"Redis is out of memory: {error}")
+        return Rejected(f"Redis is out of memory: {_said(error)}")
     if _STATES.search(text) or type(error).__name__ in _STATE_CLASSES:
-        return Unavailable(f"Redis can't serve now: {error}")
+        return Unavailable(f"Redis can't serve now: {_said(error)}")
     return error
+
+
+def _said(error: Exception) -> str:
+    """Return the text of an error, to stand within a sentence."""
+    return str(error).rstrip(".")
 
 
 # redis-py cuts the code off the text of these.

@@ -172,8 +172,8 @@ def execution(link: Link, partition: Partition, execution_id: str) -> Execution:
     if found is None:
         raise ExecutionNotFound(
             f"there is no record of an execution {execution_id}: it has not begun, "
-            "left nothing to remember (publish its event with keep), or is forgotten "
-            "by now"
+            "left nothing to remember (publish its event with keep=True), or is "
+            "forgotten by now"
         )
     # Actions side by side are journaled as they end; read in program order.
     history = sorted(map(_entry, _reply(entries)), key=lambda entry: entry.ordinal)

@@ -10,10 +10,10 @@ from redis.exceptions import ResponseError
 
 from workflow_worker.broker import scripts
 from workflow_worker.broker.connection import Link
-from workflow_worker.broker.keys import Partition
+from workflow_worker.broker.keys import WORKERS, Partition
 from workflow_worker.broker.listing import STATUSES
 from workflow_worker.broker.packed import pairs
-from workflow_worker.errors import Rejected
+from workflow_worker.errors import Rejected, Unavailable
 
 
 class Figures(msgspec.Struct, frozen=True):
@@ -58,19 +58,42 @@ def figures(link: Link, partition: Partition) -> Figures:
         reply = scripts.run(link, "figures", partition, *STATUSES)
     except ResponseError as error:
         raise Rejected(f"Redis refuses what it has for the fleet: {error}") from error
-    now, backlog, waiting, pending, longest, timers, due, dead, stats, statuses = reply
+    now, length, waiting, pending, longest, timers, due, dead, flat, statuses = reply
     return Figures(
         server_ms=now,
-        backlog=backlog,
+        backlog=length,
         pending=pending,
         oldest_waiting_ms=_age(waiting, now),
         oldest_pending_ms=_age(longest, now),
         timers=timers,
         next_timer_ms=round(float(due)) - now if due else None,
         dead_letters=dead,
-        counters={name: int(value) for name, value in pairs(stats).items()},
+        counters={name: int(value) for name, value in pairs(flat).items()},
         executions=dict(zip(STATUSES, statuses, strict=True)),
     )
+
+
+def stats(link: Link, partition: Partition) -> dict[str, int]:
+    """Return the counters of the whole fleet alone."""
+    flat = link.call("HGETALL", partition.stats)
+    return {name: int(value) for name, value in pairs(flat).items()}
+
+
+def backlog(link: Link, partition: Partition) -> tuple[int, int]:
+    """Return backlog and pending alone: each worker asks every few seconds."""
+    length, groups = link.calls(
+        [("XLEN", partition.events), ("XINFO", "GROUPS", partition.events)]
+    )
+    for answer in (length, groups):
+        if isinstance(answer, Unavailable):
+            raise answer
+    if isinstance(groups, Exception):  # no such stream yet
+        return int(length), 0
+    for group in groups:
+        facts = pairs(group)
+        if facts["name"] == WORKERS.encode():
+            return int(length), int(facts["pending"])
+    return int(length), 0
 
 
 def _age(entry: bytes, now: int) -> int | None:

@@ -12,6 +12,7 @@ from redis.exceptions import ResponseError
 from workflow_worker.broker import scripts
 from workflow_worker.broker.connection import Link, Reply
 from workflow_worker.broker.keys import Partition
+from workflow_worker.broker.packed import as_text
 from workflow_worker.errors import Rejected
 from workflow_worker.model import Json
 
@@ -166,11 +167,16 @@ def instances(link: Link, partition: Partition) -> list[Instance]:
     now = int(seconds) * 1000 + int(micros) // 1000
     said = dict(zip(flat[::2], flat[1::2], strict=True))
     found = [
-        _instance(name, said.get(name, b""), now - round(float(beat)))
+        _instance(name, said.get(name, b""), now - _ms(beat))
         for name, beat in zip(beats[::2], beats[1::2], strict=True)
     ]
     recent = (each for each in found if each.silent_ms < GONE_MS)
     return sorted(recent, key=lambda each: (each.lost, each.name))
+
+
+def _ms(beat: bytes) -> int:
+    """Return a score as a time that can be; infinity is a score, too."""
+    return round(min(max(float(beat), 0.0), 2.0**53))
 
 
 def _instance(name: bytes, said: Reply, silent_ms: int) -> Instance:
@@ -180,7 +186,7 @@ def _instance(name: bytes, said: Reply, silent_ms: int) -> Instance:
         told = Instance()
     return msgspec.structs.replace(
         told,
-        name=name.decode("utf-8", "backslashreplace"),
+        name=as_text(name),
         silent_ms=max(0, silent_ms),
         lost=silent_ms > LOST_MS,
     )

@@ -112,6 +112,16 @@ class Partition:
         return f"{self.prefix}timer-data"
 
     @property
+    def routes(self) -> str:
+        """The hash of what the fleet wants."""
+        return f"{self.prefix}routes"
+
+    @property
+    def early(self) -> str:
+        """The sorted set of slots of signals before their execution."""
+        return f"{self.prefix}early"
+
+    @property
     def fleet(self) -> str:
         """What every key of the whole starts with; the one key of its scripts."""
         return f"{{{self.namespace}}}:"
@@ -138,6 +148,10 @@ class Partition:
     def journal(self, execution_id: str) -> str:
         """The list that is its history."""
         return f"{self.prefix}j:{execution_id}"
+
+    def inbox(self, execution_id: str) -> str:
+        """The hash of what it was sent and has not consumed."""
+        return f"{self.prefix}in:{execution_id}"
 
     def by_status(self, status: str) -> str:
         """The sorted set of executions with this status."""

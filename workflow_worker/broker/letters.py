@@ -17,7 +17,7 @@ from workflow_worker.broker import scripts
 from workflow_worker.broker.connection import Link, Reply
 from workflow_worker.broker.executions import stamp
 from workflow_worker.broker.keys import Partition
-from workflow_worker.broker.packed import pairs, unpacked
+from workflow_worker.broker.packed import as_text, pairs, unpacked
 from workflow_worker.errors import OutcomeUnknown
 from workflow_worker.model import Json
 
@@ -78,7 +78,7 @@ class DeadLetter(msgspec.Struct, frozen=True):
     def event_id(self) -> str:
         """The event's id: what its publisher gave, else its first entry's."""
         given = self.fields.get("id") or self.fields.get("_origin")
-        return _text(given) if given else self.entry
+        return as_text(given) if given else self.entry
 
     @property
     def payload(self) -> Any:
@@ -89,7 +89,7 @@ class DeadLetter(msgspec.Struct, frozen=True):
     def headers(self) -> Json:
         """The event's other fields, and those inside of ``headers``, which overrule."""
         found: Json = {
-            name: _text(value)
+            name: as_text(value)
             for name, value in self.fields.items()
             if name not in _OWN_FIELDS and not name.startswith("_")
         }
@@ -102,7 +102,7 @@ class DeadLetter(msgspec.Struct, frozen=True):
             "id": self.id,
             "event": {
                 "name": self.event_name,
-                "key": _text(self.fields.get("key", b"")) or self.event_id,
+                "key": as_text(self.fields.get("key", b"")) or self.event_id,
                 "id": self.event_id,
                 "payload": self.payload,
                 "headers": self.headers,
@@ -283,7 +283,7 @@ def _letter(letter_id: str, found: dict[str, bytes]) -> DeadLetter:
 
     return DeadLetter(
         id=letter_id,
-        event_name=_text(fields.get("name", b"")),
+        event_name=as_text(fields.get("name", b"")),
         workflow=text("workflow"),
         execution_id=text("execution_id"),
         category=text("category"),
@@ -309,12 +309,8 @@ def _instant(ms: int) -> datetime | None:
         return None
 
 
-def _text(raw: bytes) -> str:
-    return raw.decode("utf-8", "backslashreplace")
-
-
 def _value(raw: bytes) -> Any:
     try:
         return msgspec.json.decode(raw)
     except (msgspec.MsgspecError, UnicodeError, RecursionError):
-        return _text(raw)
+        return as_text(raw)

@@ -9,6 +9,7 @@ from itertools import islice
 from workflow_worker.broker.connection import Link
 from workflow_worker.broker.executions import Execution, executions
 from workflow_worker.broker.keys import Partition
+from workflow_worker.broker.packed import as_text
 
 STATUSES = ("running", "waiting", "retrying", "completed", "failed", "cancelled")
 PAGE = 100
@@ -63,7 +64,7 @@ def _ids(link: Link, partition: Partition, statuses: Iterable[str]) -> Iterator[
     for _, execution_id in heapq.merge(*ways, reverse=True):
         if execution_id not in seen:
             seen.add(execution_id)
-            yield execution_id.decode("utf-8", "backslashreplace")
+            yield as_text(execution_id)
 
 
 def _newest_first(link: Link, name: str) -> Iterator[tuple[float, bytes]]:

@@ -31,10 +31,12 @@ def _string(raw: bytes) -> bytes:
     return raw[1 + _LENGTHS[raw[0]] :]
 
 
+def as_text(raw: bytes) -> str:
+    """Return a name or text that anybody may have written, whatever bytes it holds."""
+    return raw.decode("utf-8", "backslashreplace")
+
+
 def pairs(flat: list[bytes]) -> dict[str, bytes]:
     """Return a flat list of names and values as a mapping; of names twice the last."""
     values = iter(flat)
-    return {
-        name.decode("utf-8", "backslashreplace"): value
-        for name, value in zip(values, values, strict=True)
-    }
+    return {as_text(name): value for name, value in zip(values, values, strict=True)}

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 
 from workflow_worker.broker.connection import Link, Reply
 from workflow_worker.broker.keys import Partition
-from workflow_worker.broker.packed import unpacked
+from workflow_worker.broker.packed import as_text, unpacked
 
 PAGE_BYTES = 256 * 1024
 """About how much is read in one round trip."""
@@ -107,8 +107,4 @@ def _fits(entry: str, fields: Reply, wanted: Wanted) -> bool:
     named = dict(zip(fields[::2], fields[1::2], strict=False))
     event_id = named.get(b"id") or named.get(b"_origin") or entry.encode()
     routed = named.get(b"_workflow", b"")
-    return wanted(_text(event_id), _text(routed))
-
-
-def _text(raw: bytes) -> str:
-    return raw.decode("utf-8", "backslashreplace")
+    return wanted(as_text(event_id), as_text(routed))

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from workflow_worker.cli.connected import connected
-from workflow_worker.cli.dlq_report import as_table, as_text, numbered
+from workflow_worker.cli.dlq_report import as_table, as_text, letters
 from workflow_worker.cli.dlq_watch import Watched, confirmed, stopped_by_interrupt
 from workflow_worker.cli.main import FAILED
 from workflow_worker.cli.options import examples, json_option, settings_options
@@ -137,7 +137,7 @@ def list_(
     else:
         click.echo(as_table(found))
     if more > 0:
-        click.echo(f"{numbered(more)} more: see --limit", err=True)
+        click.echo(f"{letters(more)} more: see --limit", err=True)
     missing = set(ids) - {each.id for each in found} if more <= 0 else set()
     for letter_id in sorted(missing):
         click.echo(f"wfworker: {_absent(letter_id)}", err=True)
@@ -258,7 +258,7 @@ def purge(
 
 
 def _confirmed(count: int) -> bool:
-    return confirmed(f"Remove {numbered(count)} and the failed executions behind them?")
+    return confirmed(f"Remove {letters(count)} and the failed executions behind them?")
 
 
 def _absent(letter_id: str) -> str:

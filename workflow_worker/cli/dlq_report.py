@@ -10,11 +10,12 @@ import json
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from workflow_worker.cli.executions_report import (
+from workflow_worker.cli.text import (
     WIDEST,
     Row,
     aligned,
     cut,
+    numbered,
     plain,
     stamp,
 )
@@ -96,7 +97,7 @@ def as_summary(done: Handled, verb: str, executions: str) -> str:
         executions: what became of executions: ``going on``.
     """
     lines = [
-        f"{numbered(done.letters)} {verb}; executions {executions}: {done.executions}"
+        f"{letters(done.letters)} {verb}; executions {executions}: {done.executions}"
     ]
     if done.workflows:
         lines += aligned(
@@ -106,6 +107,6 @@ def as_summary(done: Handled, verb: str, executions: str) -> str:
     return "\n".join(lines)
 
 
-def numbered(count: int) -> str:
+def letters(count: int) -> str:
     """Return so many letters in words."""
-    return "1 dead letter" if count == 1 else f"{count} dead letters"
+    return numbered(count, "dead letter")

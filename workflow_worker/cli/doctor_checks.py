@@ -26,6 +26,7 @@ from workflow_worker.cli import doctor_server as server
 from workflow_worker.cli import doctor_work as work
 from workflow_worker.cli.doctor_findings import Finding, Verdict, note
 from workflow_worker.cli.main import sentence
+from workflow_worker.cli.text import HOUR_MS
 from workflow_worker.clock import monotonic, sleep
 from workflow_worker.errors import ConfigurationError
 from workflow_worker.settings import Settings
@@ -126,9 +127,7 @@ class Redis:
         yield (
             "slow scripts",
             lambda: server.scripts(
-                checkup.slow_scripts(
-                    link, partition, self._clock.server_ms - server.HOUR_MS
-                )
+                checkup.slow_scripts(link, partition, self._clock.server_ms - HOUR_MS)
             ),
         )
         yield "connections", self._connections

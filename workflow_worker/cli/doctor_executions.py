@@ -9,18 +9,10 @@ from collections.abc import Mapping, Sequence
 from shlex import quote
 
 from workflow_worker.broker.checkup_executions import Open
-from workflow_worker.cli.doctor_findings import (
-    Verdict,
-    error,
-    fine,
-    lasting,
-    listed,
-    note,
-    numbered,
-    warning,
-)
+from workflow_worker.cli.doctor_findings import Verdict, error, fine, note, warning
+from workflow_worker.cli.text import DAY_MS, lasting, listed, numbered
 
-OLD_MS = 7 * 86_400_000
+OLD_MS = 7 * DAY_MS
 """How long an execution waits until somebody may have forgotten it."""
 MANY_OPEN = 100_000
 MANY_FAILED = 1000

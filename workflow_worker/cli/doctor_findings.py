@@ -91,37 +91,3 @@ def worst(findings: Iterable[Finding]) -> Severity:
     """Return the highest severity there is."""
     found = (finding.verdict.severity for finding in findings)
     return max(found, key=_ORDER.index, default=Severity.OK)
-
-
-# --- numbers as people read them --------------------------------------------------
-
-
-def numbered(count: int, one: str, many: str = "") -> str:
-    """Return ``1 event`` or ``5 events``."""
-    return f"{count:,} {one if count == 1 else many or f'{one}s'}"
-
-
-def lasting(ms: float) -> str:
-    """Return a duration in the unit that suits it."""
-    size = abs(ms)
-    for unit, length in (("d", 86_400_000), ("h", 3_600_000), ("min", 60_000)):
-        if size >= 2 * length:
-            return f"{ms / length:.0f} {unit}"
-    if size >= 1000:  # noqa: PLR2004 - a second
-        return f"{ms / 1000:.1f} s"
-    return f"{ms:.2g} ms" if size < 10 else f"{ms:.0f} ms"  # noqa: PLR2004 - two digits
-
-
-def sized(count: float) -> str:
-    """Return a number of bytes in the unit that suits it."""
-    for unit, length in (("GB", 2**30), ("MB", 2**20), ("kB", 2**10)):
-        if count >= length:
-            return f"{count / length:.1f} {unit}"
-    return f"{count:.0f} bytes"
-
-
-def listed(names: Iterable[str], most: int = 5) -> str:
-    """Return names in a row, the first of many."""
-    found = sorted(names)
-    more = f" and {len(found) - most} more" if len(found) > most else ""
-    return ", ".join(found[:most]) + more

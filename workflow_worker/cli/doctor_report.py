@@ -6,14 +6,13 @@ Must not pass on characters that move a terminal's cursor: names come from anybo
 from __future__ import annotations
 
 import textwrap
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 
 import click
 
-from workflow_worker.cli.doctor_findings import Finding, Severity, numbered
-from workflow_worker.cli.executions_report import plain
+from workflow_worker.cli.doctor_findings import Finding, Severity
+from workflow_worker.cli.text import numbered, plain
 
 COLOURS = {
     Severity.OK: "green",
@@ -38,7 +37,7 @@ def as_text(findings: Sequence[Finding], width: int) -> str:
         for finding in members:
             lines += _lines(finding, width)
         lines.append("")
-    return "\n".join([*lines, summary(findings)])
+    return "\n".join([*lines, *textwrap.wrap(summary(findings), width)])
 
 
 def _lines(finding: Finding, width: int) -> Iterator[str]:
@@ -61,12 +60,15 @@ def _lines(finding: Finding, width: int) -> Iterator[str]:
 
 
 def summary(findings: Sequence[Finding]) -> str:
-    """Return how many there are of each severity, the worst first."""
-    counts = Counter(finding.verdict.severity for finding in findings)
-    parts = [
-        numbered(counts[severity], severity.value)
-        for severity in (Severity.ERROR, Severity.WARNING, Severity.NOTE)
-        if counts[severity]
-    ]
-    parts.append(f"{counts[Severity.OK]} ok")
+    """Return how many there are of each severity, the worst first and by name."""
+    checks: dict[Severity, list[str]] = {severity: [] for severity in Severity}
+    for finding in findings:
+        checks[finding.verdict.severity].append(finding.check)
+    parts = []
+    for severity in (Severity.ERROR, Severity.WARNING):
+        if names := checks[severity]:
+            parts.append(f"{numbered(len(names), severity.value)} ({', '.join(names)})")
+    if notes := checks[Severity.NOTE]:
+        parts.append(numbered(len(notes), Severity.NOTE.value))
+    parts.append(f"{len(checks[Severity.OK])} ok")
     return f"{numbered(len(findings), 'check')}: {', '.join(parts)}"

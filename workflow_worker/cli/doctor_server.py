@@ -10,23 +10,14 @@ from collections.abc import Mapping
 
 from workflow_worker.broker.boot import OLDEST_REDIS, OLDEST_VALKEY
 from workflow_worker.broker.checkup import Clock, Pings, Slow, Spike
-from workflow_worker.cli.doctor_findings import (
-    Verdict,
-    error,
-    fine,
-    lasting,
-    listed,
-    note,
-    numbered,
-    warning,
-)
+from workflow_worker.cli.doctor_findings import Verdict, error, fine, note, warning
+from workflow_worker.cli.text import HOUR_MS, lasting, listed, numbered
 
 _UNCHECKED = re.compile("ssl_cert_reqs=(none|optional)|ssl_check_hostname=(false|no|0)")
 SLUGGISH_MS = 20.0
 """Median round trip from which every step is slow."""
 STALL_MS = 250.0
 """A single answer, or script, that took so long holds everybody up."""
-HOUR_MS = 3_600_000
 
 
 def connection(found: Pings, url: str) -> Verdict:

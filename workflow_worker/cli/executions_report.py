@@ -7,22 +7,24 @@ that move a terminal's cursor; names and values come from anybody.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
-from datetime import datetime
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from workflow_worker.clock import timestamp
+from workflow_worker.cli.text import (
+    WIDEST,
+    Row,
+    aligned,
+    cut,
+    lasting,
+    plain,
+    stamp,
+)
 
 if TYPE_CHECKING:
     from workflow_worker.client import Execution, HistoryEntry
 
-WIDEST = 40
-"""Characters of a cell."""
 LONGEST = 120
 """Characters of a value."""
-SECOND_MS = 1000
-
-Row = tuple[str, ...]
 
 
 def as_table(found: list[Execution]) -> str:
@@ -72,7 +74,7 @@ def _step(entry: HistoryEntry) -> Row:
         plain(entry.kind),
         cut(entry.name, WIDEST),
         stamp(entry.started_at) if entry.started_at else "",
-        duration(entry.duration_ms),
+        lasting(entry.duration_ms),
         f"attempt {entry.attempt}" if entry.attempt > 1 else "",
         failure(entry.error) or outcome(entry),
     )
@@ -101,34 +103,3 @@ def value(found: object) -> str:
     if found is None:
         return ""
     return cut(json.dumps(found, ensure_ascii=False), LONGEST)
-
-
-def duration(ms: float) -> str:
-    """Return a duration with its unit."""
-    return f"{ms:.1f} ms" if ms < SECOND_MS else f"{ms / SECOND_MS:.1f} s"
-
-
-def stamp(at: datetime) -> str:
-    """Return a time in UTC to the millisecond."""
-    return timestamp(round(at.timestamp() * 1000))
-
-
-def cut(text: str, most: int) -> str:
-    """Return text of so many characters at most."""
-    shown = plain(text)
-    return shown if len(shown) <= most else f"{shown[: most - 3]}..."
-
-
-def plain(text: str) -> str:
-    """Return text with everything escaped that is no printable character."""
-    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
-
-
-def aligned(rows: Iterable[Row]) -> list[str]:
-    """Return rows as lines of columns as wide as their widest cell."""
-    cells = list(rows)
-    wide = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    return [
-        "  ".join(f"{cell:{w}}" for cell, w in zip(row, wide, strict=True)).rstrip()
-        for row in cells
-    ]

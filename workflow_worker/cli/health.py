@@ -1,10 +1,13 @@
 """``wfworker health``: what a running service says of itself, as an exit status.
 
+Asked by a person, also why: what its workers give as reasons.
+
 Owns how the answer is read by people and probes. It must never judge: the service did.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import urllib.error
 import urllib.request
@@ -19,6 +22,7 @@ from workflow_worker.model import Json
 from workflow_worker.settings import Settings, load
 
 PATH = "/api/health/worker"
+WORKERS_PATH = "/api/workers"
 TIMEOUT = 5.0
 """Seconds to wait for an answer."""
 STATUSES = {"healthy": 0, "degraded": 1, "unhealthy": 2}
@@ -36,12 +40,18 @@ EXAMPLES = examples(
 @settings_options("http_host", "http_port")
 @json_option
 def command(url: str | None, as_json: bool, **flags: str | None) -> None:
-    """Ask a running service how it is.
+    """Ask a running service how it is, and why.
 
     Exit status: 0 healthy, 1 degraded, 2 unhealthy or no answer.
     """
-    health = ask(_complete(url) if url else address(load(flags)))
+    settings = load(flags)
+    asked = _complete(url) if url else address(settings)
+    health = ask(asked)
     click.echo(json.dumps(health) if as_json else line(health))
+    if not as_json and STATUSES[health["status"]] and "error" not in health:
+        # The token is for this service: not for whatever answers at a --url.
+        for reason in why(asked, "" if url else settings.http_token or ""):
+            click.echo(reason)
     click.get_current_context().exit(STATUSES[health["status"]])
 
 
@@ -80,6 +90,24 @@ def ask(url: str) -> Json:
         return {"status": "unhealthy", "error": f"no answer from {url}: {reason}"}
 
 
+def why(url: str, token: str) -> list[str]:
+    """Return what the workers give as reasons, a line each, or where to find them.
+
+    Args:
+        url: where the service answered how it is.
+        token: bearer token; empty for none.
+    """
+    try:
+        body = fetch(urlsplit(url)._replace(path=WORKERS_PATH).geturl(), token)
+        return [
+            f"  worker {worker['slot']} is {worker['status']}: {reason}"
+            for worker in json.loads(body)["workers"]
+            for reason in worker["reasons"]
+        ]
+    except (OSError, HTTPException, ValueError, KeyError, TypeError):
+        return ["  why: see wfworker status, or give this command the HTTP_TOKEN"]
+
+
 def fetch(url: str, token: str = "") -> bytes:
     """Return the body of what a URL answers, be it an error page.
 
@@ -105,7 +133,9 @@ def fetch(url: str, token: str = "") -> bytes:
 
 
 def _read(body: bytes) -> Json:
-    answer = json.loads(body)
+    answer: object = None
+    with contextlib.suppress(ValueError):
+        answer = json.loads(body)
     if not isinstance(answer, dict) or answer.get("status") not in STATUSES:
         raise ValueError("what answers there is no workflow-worker")
     return answer

@@ -9,10 +9,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from itertools import chain, repeat
 from typing import TYPE_CHECKING
 
-from workflow_worker.cli.executions_report import cut
+from rich.console import Console
+from rich.text import Text
+
 from workflow_worker.cli.status_layout import GAP, Column, Laid, Table, laid
+from workflow_worker.cli.text import SECOND_MS, cut, numbered, span
 
 if TYPE_CHECKING:
     from workflow_worker.client import Figures, Fleet, Instance, Running, Worker
@@ -25,10 +29,6 @@ MOST = 200
 LONGEST = 300
 """Characters of a cell."""
 
-SECOND_MS = 1000
-MINUTE_MS = 60 * SECOND_MS
-HOUR_MS = 60 * MINUTE_MS
-DAY_MS = 24 * HOUR_MS
 MIB = 1024 * 1024
 
 INSTANCES = (
@@ -57,7 +57,7 @@ WORKERS = (
     Column("MEMORY", 3, right=True),
     Column("HEARTBEAT", 4, right=True),
     Column("UP", 5, right=True),
-    Column("REASONS", least=24),
+    Column("REASONS", least=40),
 )
 BUSY = (
     Column("BUSY FOR", right=True),
@@ -79,7 +79,10 @@ def as_text(fleet: Fleet, place: str, width: int | None = None) -> str:
     parts = [[headline(fleet, place)], figures(fleet.figures)]
     for table in tables(fleet):
         if table.height:
-            parts.append(as_lines(laid(table, width)))
+            shown = laid(table, width)
+            parts.append(as_lines(shown))
+            if table.columns is WORKERS and width and (cut_off := _cut(table, shown)):
+                parts.append(_in_full(cut_off, width))
     return "\n\n".join("\n".join(lines) for lines in parts)
 
 
@@ -87,6 +90,23 @@ def as_lines(shown: Laid) -> list[str]:
     """Return a table as lines."""
     lines = [(" " * GAP).join(cells).rstrip() for cells in shown.lines]
     return [*lines, *([shown.more] if shown.more else [])]
+
+
+def _cut(table: Table, shown: Laid) -> list[tuple[str, str]]:
+    """Return who has reasons of which only the begin is shown, and all of them."""
+    rows = zip(table.rows, shown.lines[1:], strict=True)
+    return [(row[0], row[-1]) for row, cells in rows if row[-1] not in cells[-1]]
+
+
+def _in_full(reasons: Sequence[tuple[str, str]], width: int) -> list[str]:
+    """Return reasons as lines: they are what is looked for at night."""
+    wide = max(len("WORKER"), *(len(who) for who, _ in reasons))
+    room = max(1, width - wide - GAP)
+    rows = [("WORKER", "WHY")]
+    for who, why in reasons:
+        words = Text(why).wrap(Console(), room)
+        rows += zip(chain([who], repeat("")), (line.plain for line in words))  # noqa: B905 - as many as there are lines
+    return [f"{who:>{wide}}{' ' * GAP}{why}".rstrip() for who, why in rows]
 
 
 def headline(fleet: Fleet, place: str) -> str:
@@ -102,8 +122,8 @@ def headline(fleet: Fleet, place: str) -> str:
         "unhealthy": sum(each.unhealthy_workers for each in living),
     }
     return (
-        f"{_plural(len(fleet.instances), 'instance')}{_those(instances)}; "
-        f"{_plural(sum(workers.values()), 'worker')}{_those(workers)}; "
+        f"{numbered(len(fleet.instances), 'instance')}{_those(instances)}; "
+        f"{numbered(sum(workers.values()), 'worker')}{_those(workers)}; "
         f"{fleet.events_per_second:g} events/s, "
         f"{sum(each.active_events for each in living)} active"
     )
@@ -157,21 +177,6 @@ def tables(fleet: Fleet) -> tuple[Table, Table, Table]:
         ),
         Table(BUSY, tuple(_busy(*row) for row in busy[:MOST]), _over(busy) + left_out),
     )
-
-
-def span(ms: int) -> str:
-    """Return a duration in the two units that matter."""
-    if ms < MINUTE_MS:
-        return f"{max(0, ms) / SECOND_MS:.1f}s"
-    long, short = next(pair for pair in _UNITS if ms >= pair[0][0])
-    return f"{ms // long[0]}{long[1]}{ms % long[0] // short[0]:02d}{short[1]}"
-
-
-_UNITS = (
-    ((DAY_MS, "d"), (HOUR_MS, "h")),
-    ((HOUR_MS, "h"), (MINUTE_MS, "m")),
-    ((MINUTE_MS, "m"), (SECOND_MS, "s")),
-)
 
 
 def _instance(number: int, each: Instance, now_ms: int) -> tuple[str, ...]:
@@ -243,10 +248,6 @@ def _listed(figures: Mapping[str, int]) -> str:
 def _those(figures: Mapping[str, int]) -> str:
     known = {name: figures[name] for name in STATUSES if figures.get(name)}
     return f": {_listed(known)}" if known else ""
-
-
-def _plural(count: int, noun: str) -> str:
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
 def _oldest(age_ms: int | None) -> str:

@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.live import Live
 
 from workflow_worker.cli.connected import connected
-from workflow_worker.cli.main import sentence
+from workflow_worker.cli.main import sentence, status_of
 from workflow_worker.cli.options import examples, json_option, settings_options
 from workflow_worker.cli.status import place
 from workflow_worker.cli.status_report import as_text
@@ -67,15 +67,17 @@ def command(
     """Watch every instance, its workers and what they do; q or Ctrl-C ends it.
 
     Without a terminal, or on one that can't do more, one look is printed below the
-    other; with --json, each as an object on a line of its own.
+    other; with --json, each as an object on a line of its own. With --count, exit
+    status 3 if Redis could not be reached for the last one.
     """
     console = Console(highlight=False)
     with connected(flags, PATIENCE) as client:
         look = Look(client, place(flags))
         if as_json or not sys.stdout.isatty() or console.is_dumb_terminal:
-            _print(look, interval, count, as_json=as_json)
+            done = _print(look, interval, count, as_json=as_json)
         else:
-            _watch(look, interval, count, console)
+            done = _watch(look, interval, count, console)
+    click.get_current_context().exit(look.status if done else 0)
 
 
 class Look:
@@ -84,6 +86,7 @@ class Look:
     Attributes:
         fleet: None before it ever was.
         away: why it can't be seen now; empty if it can.
+        status: exit status that stands for that.
         place: where that is.
     """
 
@@ -92,14 +95,15 @@ class Look:
         self.place = place
         self.fleet: Fleet | None = None
         self.away = ""
+        self.status = 0
 
     def again(self) -> None:
         """Look once more."""
         try:
             self.fleet = self._client.fleet()
-            self.away = ""
+            self.away, self.status = "", 0
         except WorkflowWorkerError as error:
-            self.away = sentence(error)
+            self.away, self.status = sentence(error), status_of(error)
 
     def as_json(self) -> str:
         """Return what was seen just now as a line."""
@@ -114,8 +118,8 @@ class Look:
         return f"{seen(self.fleet)}  {self.place}\n{as_text(self.fleet, self.place)}\n"
 
 
-def _print(look: Look, interval: float, count: int | None, *, as_json: bool) -> None:
-    """Print one look below the other."""
+def _print(look: Look, interval: float, count: int | None, *, as_json: bool) -> bool:
+    """Print one look below the other; True if there were so many, False on Ctrl-C."""
     looks = 0
     try:
         while True:
@@ -123,14 +127,14 @@ def _print(look: Look, interval: float, count: int | None, *, as_json: bool) -> 
             click.echo(look.as_json() if as_json else look.as_text())
             looks += 1
             if looks == count:
-                return
+                return True
             sleep(interval)
     except KeyboardInterrupt:
-        return
+        return False
 
 
-def _watch(look: Look, interval: float, count: int | None, console: Console) -> None:
-    """Show it on the terminal's other screen."""
+def _watch(look: Look, interval: float, count: int | None, console: Console) -> bool:
+    """Show it on the terminal's other screen; True if there were so many looks."""
     live = Live(
         console=console,
         screen=True,
@@ -144,8 +148,10 @@ def _watch(look: Look, interval: float, count: int | None, console: Console) -> 
             due = monotonic() + interval
             look.again()
             looks += 1
-            if not _show(look, live, keyboard, due) or looks == count:
-                return
+            if not _show(look, live, keyboard, due):
+                return False
+            if looks == count:
+                return True
 
 
 def _show(look: Look, live: Live, keyboard: Keyboard, due: float) -> bool:

@@ -15,10 +15,10 @@ import termios
 import tty
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from types import FrameType
 from typing import Self
 
 from workflow_worker.clock import monotonic
+from workflow_worker.selfpipe import signals_fd
 
 
 class Came(enum.IntEnum):
@@ -51,7 +51,7 @@ class Keyboard:
 
     def __enter__(self) -> Self:
         with ExitStack() as stack:
-            self._signals = stack.enter_context(_signals_fd())
+            self._signals = stack.enter_context(signals_fd(_SIGNALS))
             self._keys = stack.enter_context(_keys_fd())
             self._stack = stack.pop_all()
         return self
@@ -86,23 +86,6 @@ class Keyboard:
 
 
 @contextmanager
-def _signals_fd() -> Iterator[int]:
-    """Give a descriptor that becomes readable when a signal arrives: its number."""
-    read_fd, write_fd = os.pipe()
-    os.set_blocking(write_fd, False)
-    wakeup = signal.set_wakeup_fd(write_fd, warn_on_full_buffer=False)
-    handlers = {number: signal.signal(number, _note) for number in _SIGNALS}
-    try:
-        yield read_fd
-    finally:
-        for number, handler in handlers.items():
-            signal.signal(number, handler)
-        signal.set_wakeup_fd(wakeup)
-        os.close(read_fd)
-        os.close(write_fd)
-
-
-@contextmanager
 def _keys_fd() -> Iterator[int | None]:
     """Give a descriptor on which keys come at once and unseen; None without any."""
     if not sys.stdin.isatty():
@@ -115,7 +98,3 @@ def _keys_fd() -> Iterator[int | None]:
         yield fd
     finally:
         termios.tcsetattr(fd, termios.TCSADRAIN, modes)
-
-
-def _note(number: int, frame: FrameType | None) -> None:
-    """Do nothing: the interpreter has written to the pipe already."""

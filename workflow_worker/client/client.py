@@ -10,7 +10,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, Literal, Self, TypeVar, overload
 
-from workflow_worker.broker import control, executions, listing, queries
+from workflow_worker.broker import control, executions, figures, listing
 from workflow_worker.broker import publish as publishing
 from workflow_worker.broker.connection import Link
 from workflow_worker.broker.executions import Execution
@@ -338,11 +338,11 @@ class Client(Letters, Overview):
 
     def stats(self) -> dict[str, int]:
         """Return the exact counters of the whole fleet since the database was made."""
-        return self._call(lambda link: queries.stats(link, self._partition))
+        return self._call(lambda link: figures.stats(link, self._partition))
 
     def backlog(self) -> tuple[int, int]:
         """Return how many events are in the stream, and how many of them run."""
-        return self._call(lambda link: queries.backlog(link, self._partition))
+        return self._call(lambda link: figures.backlog(link, self._partition))
 
     def skip_clock(self, ahead_ms: int) -> None:
         """Have the scripts' clock run ahead of the server's; for a TestWorker."""

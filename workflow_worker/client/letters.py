@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from workflow_worker.broker import letters, queries
+from workflow_worker.broker import figures, letters
 from workflow_worker.broker.letters import DeadLetter, Reading, Selection
 from workflow_worker.client import times
 from workflow_worker.client.pacing import CHUNK, Handled, Pace, Progress, Tally
@@ -235,7 +235,7 @@ class Letters:
             yield self._links.call(lambda link: reading.page(link, self._partition))
 
     def _backlog(self) -> int:
-        return self._links.call(lambda link: queries.backlog(link, self._partition))[0]
+        return self._links.call(lambda link: figures.backlog(link, self._partition))[0]
 
 
 def _require_some(

@@ -119,7 +119,7 @@ class Wait:
         pace = Pace(timeout)
         while (ended := self._patient_look(pace)) is None:
             if not pace.rest():
-                raise TimeoutError(f"{self._state()} after {timeout:g} seconds")
+                raise TimeoutError(f"{self._state()} after {timeout:g} s")
         return ended
 
     def _patient_look(self, pace: Pace) -> Ended | None:

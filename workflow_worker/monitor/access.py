@@ -44,10 +44,12 @@ class Access:
             abort(403, f"this service is asked for as localhost or {self._host}")
 
     def _check_token(self, token: str) -> None:
-        given = request.headers.get("Authorization", "")
-        if not hmac.compare_digest(given.encode(), f"Bearer {token}".encode()):
+        scheme, _, given = request.headers.get("Authorization", "").partition(" ")
+        right = hmac.compare_digest(given.strip(" ").encode(), token.encode())
+        if scheme.lower() != "bearer" or not right:
             raise Unauthorized(
-                "a bearer token is needed", www_authenticate=WWWAuthenticate("bearer")
+                "the bearer token is missing or wrong",
+                www_authenticate=WWWAuthenticate("bearer"),
             )
 
     def _ours(self, host: str | None) -> bool:

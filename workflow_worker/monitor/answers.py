@@ -55,20 +55,21 @@ def harden(response: Response) -> Response:
 
 def refuse(error: HTTPException) -> ResponseReturnValue:
     """Answer an error as JSON, with the headers it is to have, ``Allow`` say."""
-    response = jsonify(error_body(error.name, error.description))
-    response.status_code = error.code or 500
+    response = _refusal(error.code or 500, error.name, error.description)
     kept = (pair for pair in error.get_headers() if pair[0] != "Content-Type")
     response.headers.extend(kept)
-    if response.status_code == HTTPStatus.SERVICE_UNAVAILABLE:
-        response.headers["Retry-After"] = RETRY_AFTER
     return response
 
 
 def fail(error: WorkflowWorkerError) -> ResponseReturnValue:
     """Answer one of our own errors; the kinds are those of ``STATUSES``."""
     status = next(code for kind, code in STATUSES.items() if isinstance(error, kind))
-    response = jsonify(error_body(status.phrase, redact(" ".join(str(error).split()))))
+    return _refusal(status, status.phrase, redact(" ".join(str(error).split())))
+
+
+def _refusal(status: int, name: str, detail: str | None) -> Response:
+    response = jsonify(error_body(name, detail))
     response.status_code = status
-    if status is HTTPStatus.SERVICE_UNAVAILABLE:
+    if status == HTTPStatus.SERVICE_UNAVAILABLE:
         response.headers["Retry-After"] = RETRY_AFTER
     return response

@@ -11,6 +11,7 @@ import functools
 import logging
 import threading
 from collections.abc import Callable
+from typing import Any
 
 from flask import abort, jsonify, request
 from flask.typing import ResponseReturnValue
@@ -18,6 +19,7 @@ from flask.typing import ResponseReturnValue
 from workflow_worker.client import Client, Handled
 from workflow_worker.model import Json
 from workflow_worker.monitor import asked
+from workflow_worker.monitor.asked import MOST
 
 log = logging.getLogger(__name__)
 
@@ -27,6 +29,8 @@ TIMEOUT = 2.0
 """Seconds to connect to Redis, and to wait for each of its answers."""
 AT_ONCE = 8
 """Requests that wait for Redis at a time; a browser opens six connections."""
+AT_A_TIME = 100
+"""Letters that are read at a time where only their ids are wanted."""
 REDRIVE_RATE = 500.0
 """Letters a second, so that a request for the most of them takes two seconds."""
 
@@ -130,20 +134,33 @@ class Writes:
 
     def _handle(self, act: Callable[..., Handled]) -> Json:
         choice = asked.body(asked.Choice)
-        ids, chosen = choice.ids, choice.chosen
-        if not ids:
-            found = self._client.dead_letters(
-                **chosen, after=choice.after or "-", limit=choice.limit
-            )
-            # By id: never more than the limit, nor one that came since.
-            done = act(*(each.id for each in found)) if found else Handled()
+        chosen, most = choice.chosen, choice.limit
+        if choice.ids:
+            done = act(*choice.ids, **chosen)
+            left = self._client.count_dead_letters(*choice.ids, **chosen)
         else:
-            done = act(*ids, **chosen)
+            # By id: never more than the limit, nor one that came since.
+            ids = self._ids(chosen, choice.after or "-", most)
+            done = act(*ids) if ids else Handled()
+            # To count all would be to read all, again with each request.
+            left = len(self._ids(chosen, ids[-1], MOST)) if len(ids) == most else 0
         return {
             "done": done.letters,
             "refused": [{"id": each.id, "why": each.why} for each in done.refusals],
-            "left": self._client.count_dead_letters(*ids, **chosen),
+            "left": left,
         }
+
+    def _ids(self, chosen: dict[str, Any], after: str, most: int) -> list[str]:
+        """Return the ids of letters; of the letters few are held at a time."""
+        ids: list[str] = []
+        while len(ids) < most:
+            some = min(AT_A_TIME, most - len(ids))
+            found = self._client.dead_letters(**chosen, after=after, limit=some)
+            ids += [each.id for each in found]
+            if len(found) < some:
+                break
+            after = ids[-1]
+        return ids
 
 
 class Turnstile:

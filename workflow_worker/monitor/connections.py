@@ -19,6 +19,10 @@ from waitress.task import ErrorTask  # type: ignore[import-untyped]  # likewise
 
 from workflow_worker.clock import monotonic
 from workflow_worker.monitor.answers import HEADERS, error_body
+from workflow_worker.monitor.parser import Parser
+
+REST = 0.1
+"""Seconds from an answer after which the client's next request is not on its way."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,12 +34,14 @@ class Limits:
         ask: seconds to send a request whole, from the last answer or the begin.
         read_on: seconds to take another part of an answer.
         read: seconds to take an answer whole.
+        look: seconds between two looks at who is overdue.
     """
 
     connections: int = 400
     ask: float = 15.0
     read_on: float = 15.0
     read: float = 120.0
+    look: float = 1.0
 
 
 class Refusal(ErrorTask):  # type: ignore[misc]  # no stubs
@@ -57,17 +63,31 @@ class Channel(HTTPChannel):  # type: ignore[misc]  # no stubs
     """One connection, which knows since when it is the client's turn."""
 
     error_task_class = Refusal
+    parser_class = Parser
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self.since = monotonic()
         self._moved = self.since
         self._left = 0
+        self._answered = False
         super().__init__(*args, **kwargs)
 
     def service(self) -> None:
-        """Answer one request, in a thread of the pool."""
+        """Answer one request, in a thread of the pool; the last one, if that is so."""
+        if self.server.ending and self.requests:
+            self.requests[0].headers["CONNECTION"] = "close"
         super().service()
+        self._answered = True
         self.since = self._moved = monotonic()
+
+    def rests(self, now: float) -> bool:
+        """Tell whether all is answered, and nothing more has come for a while.
+
+        Args:
+            now: monotonic seconds.
+        """
+        asked = self.request is not None or self.requests or self.total_outbufs_len
+        return self._answered and not asked and now - self.since > REST
 
     @property
     def waits(self) -> bool:
@@ -75,7 +95,7 @@ class Channel(HTTPChannel):  # type: ignore[misc]  # no stubs
         return not self.requests or self.total_outbufs_len > 0
 
     def overdue(self, now: float) -> bool:
-        """Tell whether the client has had its time; asked every second.
+        """Tell whether the client has had its time; asked again and again.
 
         Args:
             now: monotonic seconds.
@@ -97,6 +117,8 @@ class Connections(TcpWSGIServer):  # type: ignore[misc]  # no stubs
 
     channel_class = Channel
     limits = Limits()
+    ending = False
+    """Whether each connection ends with the answer that is under way, or its first."""
 
     def handle_accept(self) -> None:
         """Let a client in, and if need be another one out."""
@@ -106,6 +128,14 @@ class Connections(TcpWSGIServer):  # type: ignore[misc]  # no stubs
             if longest is not None:
                 longest.handle_close()
         super().handle_accept()
+
+    def end(self) -> None:
+        """Let nobody in, and those out who want nothing; in the loop's thread."""
+        self.accepting = False
+        self.ending = True
+        for channel in [*self.active_channels.values()]:
+            if channel.rests(monotonic()):
+                channel.handle_close()
 
     def maintenance(self, now: float) -> None:
         """Close the connections of those who have had their time."""

@@ -16,6 +16,7 @@ from waitress.task import ThreadedTaskDispatcher  # type: ignore[import-untyped]
 
 from workflow_worker.clock import monotonic, sleep
 from workflow_worker.monitor.connections import Connections, Limits
+from workflow_worker.threads import spawn
 
 THREADS = 12
 """Some more than may wait for Redis."""
@@ -27,9 +28,8 @@ OF_WAITRESS = {
     "max_request_header_size": 32 * 1024,
     "max_request_body_size": 64 * 1024,
     "inbuf_overflow": 128 * 1024,
-    "cleanup_interval": 1,
 }
-"""Octets, nobody has to send us much; seconds between two looks at who is overdue."""
+"""Octets: nobody has to send us much."""
 
 
 class Server:
@@ -53,8 +53,7 @@ class Server:
         # It warns of each request that waits a moment for a thread.
         logging.getLogger("waitress.queue").setLevel(logging.ERROR)
         self._server = _connections(app, listener, limits or Limits())
-        run = self._server.run
-        threading.Thread(target=run, name="http", daemon=True).start()
+        spawn("http", self._server.run)
 
     def close(self) -> None:
         """Accept nobody any more, and finish what is under way.
@@ -75,7 +74,7 @@ class Server:
 
     def _refuse(self, stopped: threading.Event) -> None:
         if self._server:
-            self._server.accepting = False
+            self._server.end()
         stopped.set()
 
 
@@ -100,4 +99,6 @@ def _connections(app: Flask, listener: socket.socket, limits: Limits) -> Connect
         ),
     )
     made.limits = limits
+    # Set here, for as options they can only be whole.
+    made.adj.cleanup_interval = made.adj.asyncore_loop_timeout = limits.look
     return made

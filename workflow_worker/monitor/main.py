@@ -10,19 +10,18 @@ import os
 import select
 import signal
 import socket
-from collections.abc import Iterator
-from contextlib import contextmanager
-from types import FrameType
 
 from workflow_worker.board import Board
 from workflow_worker.clock import monotonic
 from workflow_worker.monitor.guard import Guard
 from workflow_worker.monitor.http import Server
+from workflow_worker.monitor.memory import give_back
 from workflow_worker.monitor.metrics import Exposition
 from workflow_worker.monitor.registrar import Registrar
 from workflow_worker.monitor.report import Reporter
 from workflow_worker.monitor.sampler import Sampler
 from workflow_worker.monitor.server import make_app
+from workflow_worker.selfpipe import signals_fd
 from workflow_worker.settings import Settings
 from workflow_worker.threads import spawn
 
@@ -46,7 +45,8 @@ def run_monitor(
     Returns:
         The exit status.
     """
-    with _terminated_fd() as terminated_fd:
+    with signals_fd((signal.SIGTERM,)) as terminated_fd:
+        give_back()
         sampler = Sampler(settings, monotonic)
         exposition = Exposition(settings, board, sampler, monotonic)
         # Once before anybody waits for it: then the names on the pages are known.
@@ -80,23 +80,3 @@ def _report(settings: Settings, board: Board, end_fds: tuple[int, ...]) -> None:
             # After a pause of the machine one line, not one for each missed.
             due = max(due + interval, monotonic())
     reporter.report(monotonic())
-
-
-@contextmanager
-def _terminated_fd() -> Iterator[int]:
-    """Give a descriptor that becomes readable when TERM arrives."""
-    read_fd, write_fd = os.pipe()
-    os.set_blocking(write_fd, False)
-    wakeup = signal.set_wakeup_fd(write_fd, warn_on_full_buffer=False)
-    handler = signal.signal(signal.SIGTERM, _note)
-    try:
-        yield read_fd
-    finally:
-        signal.signal(signal.SIGTERM, handler)
-        signal.set_wakeup_fd(wakeup)
-        os.close(read_fd)
-        os.close(write_fd)
-
-
-def _note(number: int, frame: FrameType | None) -> None:
-    """Do nothing: the interpreter has written to the pipe already."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import msgspec
 from flask import Response, jsonify
 from flask.typing import ResponseReturnValue
 
@@ -53,9 +54,7 @@ class Pages:
             "healthyWorkers": health.count(Status.HEALTHY),
             "degradedWorkers": health.count(Status.DEGRADED),
             "unhealthyWorkers": health.count(Status.UNHEALTHY),
-            # The sum, not a third counter: read one after the other, while workers
-            # count on, three would not always add up.
-            "eventsProcessed": totals.succeeded + totals.failed,
+            "eventsProcessed": totals.processed,
             "eventsSucceeded": totals.succeeded,
             "eventsFailed": totals.failed,
             "activeEvents": sum(view.active for view, _ in health.workers),
@@ -71,12 +70,14 @@ class Pages:
     def ready(self) -> ResponseReturnValue:
         """Answer whether Redis answers and a worker is ready."""
         fit = ready(self._board.views(), self._now(), self._hang_timeout_ms)
-        return _probe(fit, "ready", "no worker is ready")
+        return _probe(fit, "ready", "no worker is ready and reaches Redis")
 
     def workers(self) -> ResponseReturnValue:
         """Answer what every worker does, and how it fares and why."""
         now = self._now()
-        return jsonify({"workers": workers.rows(self._judge(now), now)})
+        return jsonify(
+            {"workers": msgspec.to_builtins(workers.told(self._judge(now), now))}
+        )
 
     def metrics(self) -> ResponseReturnValue:
         """Answer what Prometheus scrapes."""

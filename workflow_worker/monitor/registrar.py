@@ -108,7 +108,6 @@ class Registrar:
         service, totals = board.service(), board.totals()
         hang_timeout_ms = self._settings.hang_timeout_ms
         health = judge(board.views(), service, now, hang_timeout_ms)
-        processed = totals.succeeded + totals.failed
         told, left_out = workers_told(health, now)
         return msgspec.structs.replace(
             self._lasting,
@@ -118,11 +117,11 @@ class Registrar:
             healthy_workers=health.count(Status.HEALTHY),
             degraded_workers=health.count(Status.DEGRADED),
             unhealthy_workers=health.count(Status.UNHEALTHY),
-            events_processed=processed,
+            events_processed=totals.processed,
             events_succeeded=totals.succeeded,
             events_failed=totals.failed,
             active_events=sum(view.active for view, _ in health.workers),
-            events_per_second=self._rate(now, processed),
+            events_per_second=self._rate(now, totals.processed),
             restarts=service.restarts,
             workers=told,
             running_left_out=left_out,
@@ -163,7 +162,7 @@ def workers_told(health: ServiceHealth, now: float) -> tuple[list[Worker], int]:
         health: the verdicts as of now.
         now: monotonic seconds.
     """
-    rows = [msgspec.convert(row, Worker) for row in workers.rows(health, now)]
+    rows = workers.told(health, now)
     ages = sorted((each.since_ms for row in rows for each in row.running), reverse=True)
     if len(ages) <= MOST_RUNNING:
         return rows, 0

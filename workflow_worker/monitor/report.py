@@ -24,7 +24,7 @@ class Reporter:
     def __init__(self, board: Board, now: float) -> None:
         self._board = board
         self._at = now
-        self._processed = _processed(board)
+        self._processed = board.totals().processed
 
     def report(self, now: float) -> None:
         """Log the line.
@@ -34,14 +34,14 @@ class Reporter:
         """
         figures = self.figures(now)
         self._at = now
-        self._processed = _processed(self._board)
+        self._processed = self._board.totals().processed
         line = " ".join(f"{name}={value}" for name, value in figures.items())
         log.info("%s", line, extra={"metrics": figures})
 
     def figures(self, now: float) -> dict[str, int | float | str]:
         """Return what the line says, by name; rate is in events per second."""
         views, totals = self._board.views(), self._board.totals()
-        done = totals.succeeded + totals.failed
+        done = totals.processed
         # Never zero: two lines may fall together at the end.
         seconds = max(now - self._at, 0.001)
         return {
@@ -54,8 +54,3 @@ class Reporter:
             "restarts": self._board.service().restarts,
             "redis": redis_state(views),
         }
-
-
-def _processed(board: Board) -> int:
-    totals = board.totals()
-    return totals.succeeded + totals.failed

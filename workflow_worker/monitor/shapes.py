@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from workflow_worker.broker.listing import STATUSES
+
 Schema = dict[str, Any]
 
 TEXT: Schema = {"type": "string"}
@@ -47,16 +49,26 @@ def named(name: str) -> Schema:
 
 
 _PROBE = {"status": TEXT, "reason": TEXT}
+_FIGURES = dict.fromkeys(
+    (
+        "workerCount",
+        "healthyWorkers",
+        "degradedWorkers",
+        "unhealthyWorkers",
+        "eventsProcessed",
+        "eventsSucceeded",
+        "eventsFailed",
+        "activeEvents",
+    ),
+    COUNT,
+)
 _FAILURE = record(type=TEXT, message=TEXT, category=TEXT)
 _EXECUTION = {
     "id": TEXT,
     "workflow": TEXT,
     "version": maybe(TEXT),
     "key": TEXT,
-    "status": {
-        "type": "string",
-        "enum": ["running", "waiting", "retrying", "completed", "failed", "cancelled"],
-    },
+    "status": {"type": "string", "enum": [*STATUSES]},
     "state": maybe(TEXT),
     "attempt": COUNT,
     "result": ANYTHING,
@@ -71,14 +83,7 @@ SHAPES: dict[str, Schema] = {
     "Probe": record(**_PROBE) | {"required": ["status"]},
     "Health": record(
         status=STATUS,
-        workerCount=COUNT,
-        healthyWorkers=COUNT,
-        degradedWorkers=COUNT,
-        unhealthyWorkers=COUNT,
-        eventsProcessed=COUNT,
-        eventsSucceeded=COUNT,
-        eventsFailed=COUNT,
-        activeEvents=COUNT,
+        **_FIGURES,
         timestamp=TIME,
     ),
     "Running": record(
@@ -144,14 +149,7 @@ SHAPES: dict[str, Schema] = {
         httpAddress=maybe(TEXT),
         status=TEXT,
         reasons=listed(TEXT),
-        workerCount=COUNT,
-        healthyWorkers=COUNT,
-        degradedWorkers=COUNT,
-        unhealthyWorkers=COUNT,
-        eventsProcessed=COUNT,
-        eventsSucceeded=COUNT,
-        eventsFailed=COUNT,
-        activeEvents=COUNT,
+        **_FIGURES,
         eventsPerSecond=NUMBER,
         restarts=COUNT,
         workers=listed(named("InstanceWorker")),

@@ -1,6 +1,6 @@
 """What is told about each worker: over HTTP, and to the fleet.
 
-Owns the shape. Everything in it is read from the board at that moment.
+Owns how it is read, all of it from the board at that moment.
 """
 
 from __future__ import annotations
@@ -8,45 +8,40 @@ from __future__ import annotations
 import psutil
 
 from workflow_worker.board import LaneView, SlotView
+from workflow_worker.broker.instances import Running, Worker
 from workflow_worker.clock import timestamp
 from workflow_worker.health import ServiceHealth, Verdict
-from workflow_worker.model import Json
 
 
-def rows(health: ServiceHealth, now: float) -> list[Json]:
-    """Return every worker as a JSON object: what it does, how it fares and why.
+def told(health: ServiceHealth, now: float) -> list[Worker]:
+    """Return every worker: what it does, how it fares and why.
 
     Args:
         health: the verdicts as of now.
         now: monotonic seconds.
     """
-    return [row(view, verdict, now) for view, verdict in health.workers]
+    return [_worker(view, verdict, now) for view, verdict in health.workers]
 
 
-def row(view: SlotView, verdict: Verdict, now: float) -> Json:
-    """Return one worker as it stands in :func:`rows`."""
-    counters = view.counters
-    return {
-        "slot": view.index,
-        "pid": view.pid or None,
-        "status": verdict.status,
-        "reasons": verdict.reasons,
-        "activeEvents": view.active,
-        "eventsProcessed": counters.succeeded + counters.failed,
-        "heartbeatAgeMs": _ms(now - view.heartbeat) if view.pid else None,
-        "startedAt": timestamp(view.started_ms) if view.started_ms else None,
-        "residentBytes": _resident_bytes(view.pid),
-        "running": [_running(lane, now) for lane in view.lanes],
-    }
+def _worker(view: SlotView, verdict: Verdict, now: float) -> Worker:
+    return Worker(
+        slot=view.index,
+        pid=view.pid or None,
+        status=verdict.status.value,
+        reasons=list(verdict.reasons),
+        active_events=view.active,
+        events_processed=view.counters.processed,
+        heartbeat_age_ms=_ms(now - view.heartbeat) if view.pid else None,
+        started_at=timestamp(view.started_ms) if view.started_ms else None,
+        resident_bytes=_resident_bytes(view.pid),
+        running=[_running(lane, now) for lane in view.lanes],
+    )
 
 
-def _running(lane: LaneView, now: float) -> Json:
-    return {
-        "executionId": lane.execution_id,
-        "workflow": lane.workflow,
-        "action": lane.action or None,
-        "sinceMs": _ms(now - lane.since),
-    }
+def _running(lane: LaneView, now: float) -> Running:
+    return Running(
+        lane.execution_id, lane.workflow, lane.action or None, _ms(now - lane.since)
+    )
 
 
 def _ms(seconds: float) -> int:

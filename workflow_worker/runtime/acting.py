@@ -16,7 +16,6 @@ from workflow_worker.app.current import Callee, CurrentAction, begin, end
 from workflow_worker.app.hooks import ActionCall
 from workflow_worker.errors import ActionTimeout, ErrorCategory, TimeUp
 from workflow_worker.runtime import backoff, failure
-from workflow_worker.runtime.around import Around
 from workflow_worker.runtime.classify import Verdict
 from workflow_worker.runtime.journal import ACTION, TRY, UNDO, UNDO_TRY, Entry
 from workflow_worker.runtime.steps import VOID, Steps
@@ -103,7 +102,7 @@ def _try(
     attempt: int,
     beside: bool,
 ) -> Done:
-    effects, around = steps.effects, steps.terms.around
+    effects = steps.effects
     steps.history.store(effects)
     seconds = steps.seconds_for(action, kind)
     watch = effects.enter(action.name, ordinal, seconds, beside=beside)
@@ -116,13 +115,7 @@ def _try(
     try:
         try:
             watch.start()
-            result = (
-                codec.encode(
-                    action.fn(*args, **kwargs), action.what, max_bytes=steps.limit
-                )
-                if around is None
-                else _inside(around, steps, action, args, kwargs, kind, attempt)
-            )
+            result = _run(steps, action, args, kwargs, kind, attempt)
         except (*VOID, TimeUp):
             raise
         except BaseException as raised:  # noqa: BLE001 - a record of whatever it was
@@ -148,8 +141,7 @@ def _try(
     return entry, cause
 
 
-def _inside(
-    around: Around,
+def _run(
     steps: Steps,
     action: Callee,
     args: tuple[object, ...],
@@ -157,13 +149,15 @@ def _inside(
     kind: str,
     attempt: int,
 ) -> bytes:
-    """Run the function inside hooks and return its result, encoded."""
+    """Run the function, inside the hooks there are; return its result, encoded."""
 
     def act() -> bytes:
         value = action.fn(*args, **kwargs)
         return codec.encode(value, action.what, max_bytes=steps.limit)
 
-    task = steps.task
+    around, task = steps.terms.around, steps.task
+    if around is None:
+        return act()
     call = ActionCall(
         action.name,
         task.workflow,

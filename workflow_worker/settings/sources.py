@@ -13,7 +13,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from dotenv import dotenv_values
+from dotenv.parser import parse_stream
 
 from workflow_worker.errors import ConfigurationError
 from workflow_worker.settings.table import Row, Settings, table
@@ -82,10 +82,22 @@ def _read_dotenv(path: Path | None) -> Mapping[str, str | None]:
     if path is None or not path.is_file():
         return {}
     try:
-        # Literally: a password may well hold a ${.
-        return dotenv_values(path, interpolate=False, encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"{path} can't be read: {error}") from error
+        with path.open(encoding="utf-8-sig") as file:
+            lines = list(parse_stream(file))
+    except OSError as error:
+        raise ConfigurationError(f"{path} can't be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise ConfigurationError(f"{path} can't be read: it is no UTF-8") from error
+    for line in lines:
+        if line.error:
+            text = line.original.string
+            blank = text[: len(text) - len(text.lstrip())].count("\n")
+            # Without the line itself: it may hold a secret.
+            raise ConfigurationError(
+                f"{path}: line {line.original.line + blank} must be like NAME=VALUE"
+            )
+    # Literally: a password may well hold a ${.
+    return {line.key: line.value for line in lines if line.key is not None}
 
 
 _ORDERED = (

@@ -19,7 +19,7 @@ from workflow_worker import log as logs
 from workflow_worker import stacks
 from workflow_worker.app import App, load_app
 from workflow_worker.board import Slot, State
-from workflow_worker.broker import boot, fleet, queries
+from workflow_worker.broker import boot, figures, fleet
 from workflow_worker.broker.claim import Owner
 from workflow_worker.broker.commit import Retention
 from workflow_worker.broker.connection import Link
@@ -230,7 +230,7 @@ class WorkflowWorker:
 
     def _waiting(self) -> int:
         """Return how many events of the stream nobody has taken yet."""
-        length, leased = queries.backlog(self._vitals_link, self._partition)
+        length, leased = figures.backlog(self._vitals_link, self._partition)
         return length - leased
 
     def _keep(self) -> None:

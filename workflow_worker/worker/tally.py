@@ -84,7 +84,6 @@ class Tally:
         for (_, outcome), times in outcomes.items():
             total[outcome] += times
         self._slot.add(
-            processed=total[SUCCEEDED] + total[FAILED],
             succeeded=total[SUCCEEDED],
             failed=total[FAILED],
             retried=total[RETRIED],

@@ -9,12 +9,11 @@ import pytest
 
 from tests.functional.broker.audit import Books
 from tests.functional.broker.conftest import PARTITION, Database
-from tests.functional.doctor import Examined, hurried
+from tests.functional.doctor import Examined
 from tests.servers import Server
 from workflow_worker.broker import claim, fleet
 from workflow_worker.model import PutBack, Route
 
-__all__ = ["hurried"]
 pytestmark = pytest.mark.usefixtures("hurried")
 
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 import pytest
 
 from tests.functional.broker.conftest import PARTITION, Database
-from tests.functional.doctor import Examined, hurried
+from tests.functional.doctor import Examined
 
-__all__ = ["hurried"]
 pytestmark = pytest.mark.usefixtures("hurried")
 
 

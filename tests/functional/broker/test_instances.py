@@ -127,6 +127,13 @@ def test_what_cant_be_read_is_shown_by_its_name(base: Database, said: bytes) -> 
     assert seen(base)["a"].status == "unknown"
 
 
+def test_a_time_that_cant_be_hides_nobody(base: Database) -> None:
+    register(base, "a")
+    scores = {"never": float("-inf"), "soon": float("inf"), "far": 1e300}
+    base.client.zadd(BEATS, scores)
+    assert set(seen(base)) == {"a", "soon", "far"}
+
+
 def test_what_a_newer_version_says_beside_is_passed_over(base: Database) -> None:
     register(base, "a")
     base.client.hset(INSTANCES, "a", b'{"status": "healthy", "mood": {"good": true}}')

@@ -19,6 +19,7 @@ from workflow_worker.broker.checkup import (
 from workflow_worker.broker.keys import Partition
 from workflow_worker.cli import doctor_durability as durability
 from workflow_worker.cli import doctor_server as server
+from workflow_worker.cli.text import HOUR_MS
 
 URL = "redis://db:6379/0"
 
@@ -135,8 +136,8 @@ def test_a_clock_that_is_off_or_jumps_is_told(
 
 
 def test_only_long_stalls_of_the_last_hour_count() -> None:
-    now = 10 * server.HOUR_MS
-    short, old = Spike("fork", now, 100), Spike("command", now - server.HOUR_MS, 900)
+    now = 10 * HOUR_MS
+    short, old = Spike("fork", now, 100), Spike("command", now - HOUR_MS, 900)
     assert server.stalls([short, old], now).severity == "ok"
     verdict = server.stalls([short, old, Spike("aof-fsync-always", now, 900)], now)
     assert verdict.severity == "warning"

@@ -28,16 +28,26 @@ ANSWER = {
 }
 
 
+WORKERS = b"""{"workers": [
+    {"slot": 0, "status": "degraded", "reasons": ["Redis does not answer for 5 s"]},
+    {"slot": 1, "status": "healthy", "reasons": []}
+]}"""
+OURS = "s3cret"
+
+
 @contextmanager
 def answering(body: bytes, status: int = 200) -> Iterator[str]:
-    """A server that gives one answer to all; yields its URL."""
+    """A server that gives one answer to all, and to who has the token why."""
 
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            found = self.path == health.PATH
-            self.send_response(status if found else 404)
+            known = self.headers["Authorization"] == f"Bearer {OURS}"
+            answers = {health.PATH: body}
+            if known:
+                answers[health.WORKERS_PATH] = WORKERS
+            self.send_response(status if self.path in answers else 404)
             self.end_headers()
-            self.wfile.write(body if found else b"{}")
+            self.wfile.write(answers.get(self.path, b"{}"))
 
         def log_message(self, *_: object) -> None:
             """Say nothing."""
@@ -64,6 +74,26 @@ def test_health_is_an_exit_status(status: str, code: int, expected: int) -> None
     assert result.output.startswith(f"{status}: 2 workers (2 healthy); 7 events")
 
 
+def test_what_is_not_healthy_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTP_TOKEN", OURS)
+    body = json.dumps({**ANSWER, "status": "degraded"}).encode()
+    with answering(body) as url:
+        result = run("health", "--http-port", url.rpartition(":")[2])
+    assert result.output.splitlines()[1:] == [
+        "  worker 0 is degraded: Redis does not answer for 5 s"
+    ]
+
+
+def test_the_token_is_not_sent_to_another_url(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTP_TOKEN", OURS)
+    body = json.dumps({**ANSWER, "status": "degraded"}).encode()
+    with answering(body) as url:
+        result = run("health", "--url", url)
+    assert result.output.splitlines()[1:] == [
+        "  why: see wfworker status, or give this command the HTTP_TOKEN"
+    ]
+
+
 def test_health_passes_the_json_on() -> None:
     with answering(json.dumps(ANSWER).encode()) as url:
         result = run("health", "--json", "--http-port", url.rpartition(":")[2])
@@ -75,7 +105,11 @@ def test_a_foreign_answer_is_unhealthy(body: bytes) -> None:
     with answering(body) as url:
         result = run("health", "--url", url)
     assert result.exit_code == 2
-    assert result.output.startswith("unhealthy: no answer from")
+    port = url.rpartition(":")[2]
+    assert result.output == (
+        f"unhealthy: no answer from http://127.0.0.1:{port}/api/health/worker: "
+        "what answers there is no workflow-worker\n"
+    )
 
 
 def test_no_answer_is_unhealthy() -> None:

@@ -23,7 +23,7 @@ GOOD = "from workflow_worker import App\napp = App('shop')\n"
 @pytest.mark.parametrize(
     ("spec", "code", "said"),
     [
-        ("nope:app", GOOD, "module nope was not found"),
+        ("nope:app", GOOD, "nor installed: WORKFLOW_APP or --app names it"),
         ("shop:nope", GOOD, "has no attribute nope"),
         ("shop:App", GOOD, "must be an App"),
         ("shop:app", "def f(:\n", "SyntaxError"),

@@ -106,11 +106,11 @@ def test_an_interval_that_is_none_is_a_usage_error(text: str) -> None:
     assert f"'{text}' is no number of seconds from 0.1 to 86400" in result.stderr
 
 
-def test_without_redis_each_look_says_so_and_the_next_one_comes() -> None:
+def test_without_redis_each_look_says_so_and_the_status_of_the_last_one() -> None:
     url = f"redis://:sesame@127.0.0.1:{closed()}/0"
     some = ("--redis-url", url, "--interval", "0.1", "--count", "2")
     result = run("top", *some)
-    assert result.exit_code == 0
+    assert result.exit_code == 3
     assert result.stdout.count("Redis can't be reached") == 2
     assert "\x1b" not in result.output
     assert "sesame" not in result.output

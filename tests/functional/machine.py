@@ -19,7 +19,7 @@ import psutil
 
 from tests.servers import wait_until
 
-CHECKOUT = Path(__file__).parent.parent
+CHECKOUT = Path(__file__).parent.parent.parent
 UNITS = CHECKOUT / "scripts" / "systemd"
 MACHINE_ID = "5f1d2b9c0e7a4c3d8b6a9f0e1d2c3b4a"
 LINKS = ("bin", "sbin", "lib", "lib64")
