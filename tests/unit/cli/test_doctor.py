@@ -9,9 +9,9 @@ import pytest
 
 from workflow_worker.broker.checkup import Unreadable
 from workflow_worker.broker.checkup_work import Told
-from workflow_worker.cli import doctor_app as local
-from workflow_worker.cli.doctor_checks import made
-from workflow_worker.cli.doctor_findings import (
+from workflow_worker.cli.doctor import app as local
+from workflow_worker.cli.doctor.checks import made
+from workflow_worker.cli.doctor.findings import (
     Finding,
     Verdict,
     error,
@@ -20,7 +20,7 @@ from workflow_worker.cli.doctor_findings import (
     warning,
     worst,
 )
-from workflow_worker.cli.doctor_report import as_text
+from workflow_worker.cli.doctor.report import as_text
 from workflow_worker.settings import Settings, load
 
 NOW_MS = 1_800_000_000_000

@@ -17,8 +17,7 @@ from workflow_worker.broker.checkup import (
     needed,
 )
 from workflow_worker.broker.keys import Partition
-from workflow_worker.cli import doctor_durability as durability
-from workflow_worker.cli import doctor_server as server
+from workflow_worker.cli.doctor import durability, server
 from workflow_worker.cli.text import HOUR_MS
 
 URL = "redis://db:6379/0"

@@ -18,8 +18,8 @@ from workflow_worker.broker.checkup_executions import Open
 from workflow_worker.broker.checkup_work import Letter, PutBack
 from workflow_worker.broker.instances import Instance
 from workflow_worker.broker.keys import PROTOCOL
-from workflow_worker.cli import doctor_executions as ongoing
-from workflow_worker.cli import doctor_work as work
+from workflow_worker.cli.doctor import executions as ongoing
+from workflow_worker.cli.doctor import work
 
 DAY_MS = 86_400_000
 

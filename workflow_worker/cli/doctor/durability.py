@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from workflow_worker.cli.doctor_findings import Verdict, error, fine, note, warning
+from workflow_worker.cli.doctor.findings import Verdict, error, fine, note, warning
 from workflow_worker.cli.text import numbered, sized
 
 NEARLY_FULL, FULL = 0.8, 0.95

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 from workflow_worker.broker.boot import OLDEST_REDIS, OLDEST_VALKEY
 from workflow_worker.broker.checkup import Clock, Pings, Slow, Spike
-from workflow_worker.cli.doctor_findings import Verdict, error, fine, note, warning
+from workflow_worker.cli.doctor.findings import Verdict, error, fine, note, warning
 from workflow_worker.cli.text import HOUR_MS, lasting, listed, numbered
 
 _UNCHECKED = re.compile("ssl_cert_reqs=(none|optional)|ssl_check_hostname=(false|no|0)")

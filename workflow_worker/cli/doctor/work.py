@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from workflow_worker.broker.checkup_work import Consumer, Lease, Letter, Moment, PutBack
 from workflow_worker.broker.instances import Instance
 from workflow_worker.broker.keys import PROTOCOL
-from workflow_worker.cli.doctor_findings import Verdict, error, fine, note, warning
+from workflow_worker.cli.doctor.findings import Verdict, error, fine, note, warning
 from workflow_worker.cli.text import lasting, listed, numbered
 
 LATE_MS = 10_000

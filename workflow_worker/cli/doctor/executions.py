@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from shlex import quote
 
 from workflow_worker.broker.checkup_executions import Open
-from workflow_worker.cli.doctor_findings import Verdict, error, fine, note, warning
+from workflow_worker.cli.doctor.findings import Verdict, error, fine, note, warning
 from workflow_worker.cli.text import DAY_MS, lasting, listed, numbered
 
 OLD_MS = 7 * DAY_MS

@@ -11,7 +11,7 @@ from itertools import groupby
 
 import click
 
-from workflow_worker.cli.doctor_findings import Finding, Severity
+from workflow_worker.cli.doctor.findings import Finding, Severity
 from workflow_worker.cli.text import numbered, plain
 
 COLOURS = {

@@ -19,12 +19,10 @@ from workflow_worker.broker.checkup_work import Moment
 from workflow_worker.broker.connection import Link
 from workflow_worker.broker.instances import Instance
 from workflow_worker.broker.keys import Partition
-from workflow_worker.cli import doctor_app as local
-from workflow_worker.cli import doctor_durability as durability
-from workflow_worker.cli import doctor_executions as ongoing
-from workflow_worker.cli import doctor_server as server
-from workflow_worker.cli import doctor_work as work
-from workflow_worker.cli.doctor_findings import Finding, Verdict, note
+from workflow_worker.cli.doctor import app as local
+from workflow_worker.cli.doctor import durability, server, work
+from workflow_worker.cli.doctor import executions as ongoing
+from workflow_worker.cli.doctor.findings import Finding, Verdict, note
 from workflow_worker.cli.main import sentence
 from workflow_worker.cli.text import HOUR_MS
 from workflow_worker.clock import monotonic, sleep

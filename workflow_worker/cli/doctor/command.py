@@ -1,7 +1,7 @@
 """``wfworker doctor``: the troubleshooting guide as a command.
 
 Owns how bad it is as an exit status. Which checks there are stands in
-``doctor_checks.py``. Changes nothing in Redis.
+``checks.py``. Changes nothing in Redis.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ import shutil
 import click
 
 from workflow_worker.broker.connection import Link
-from workflow_worker.cli.doctor_checks import Host, Redis, made
-from workflow_worker.cli.doctor_findings import Finding, Severity, worst
-from workflow_worker.cli.doctor_report import as_text
-from workflow_worker.cli.doctor_server import unreachable
+from workflow_worker.cli.doctor.checks import Host, Redis, made
+from workflow_worker.cli.doctor.findings import Finding, Severity, worst
+from workflow_worker.cli.doctor.report import as_text
+from workflow_worker.cli.doctor.server import unreachable
 from workflow_worker.cli.main import UNREACHABLE, sentence
 from workflow_worker.cli.options import examples, json_option, settings_options
 from workflow_worker.errors import Rejected, Unavailable

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from workflow_worker.broker.checkup_work import Told
 from workflow_worker.cli import boot
-from workflow_worker.cli.doctor_findings import Verdict, error, fine, note, warning
+from workflow_worker.cli.doctor.findings import Verdict, error, fine, note, warning
 from workflow_worker.cli.text import lasting, listed
 from workflow_worker.settings import Settings
 
