@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import signal
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
@@ -211,6 +212,15 @@ def test_a_pause_is_told_once(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().err.count("waiting for the workers") == 1
 
 
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """As in a terminal: what is started in the background ignores interrupts."""
+    given = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, given)
+
+
+@pytest.mark.usefixtures("interruptible")
 def test_an_interrupt_stops_and_a_second_one_interrupts() -> None:
     before = signal.getsignal(signal.SIGINT)
 
