@@ -20,8 +20,6 @@ NAMES = ("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID")
 """What a service manager leaves in the environment."""
 AGAIN = 0.5
 """Seconds until another try, where the manager had no room for a message."""
-
-
 LONGEST_STATUS = 500
 """Characters: systemd throws messages of over 4,096 bytes away."""
 

@@ -28,7 +28,6 @@ SPREAD = 0.1
 """Part of MAX_EVENTS_PER_WORKER that chance adds: not all are due at once."""
 YOUNG = 60.0
 """Seconds of being ready; who is too large by then is followed by one that will be."""
-
 HEIRS = 6
 """Newcomers in a row that die before they are ready, after which the next will, too."""
 
