@@ -76,13 +76,13 @@ def commit(
 def _commit(
     link: Link, owner: Owner, batch: Sequence[Item], retention: Retention
 ) -> list[Landed]:
-    plain: list[str | int] = []
+    plain: list[str] = []
     packed: list[bytes] = []
     order: list[tuple[bool, int]] = []
     for task, decision in batch:
         if is_plain(task, decision, retention):
-            order.append((True, len(plain) // 2))
-            plain += (task.entry, task.count)
+            order.append((True, len(plain)))
+            plain.append(task.entry)
         else:
             order.append((False, len(packed)))
             packed.append(_encode(_packed(task, decision, retention)))
@@ -97,18 +97,19 @@ def _commit(
         retention.result_limit,
         owner.early_ttl_ms,
         owner.inbox_limit,
-        len(plain) // 2,
+        len(plain),
         *plain,
         *packed,
     )
-    half = len(plain) // 2
-    return [Landed(answers[at if simple else half + at]) for simple, at in order]
+    behind = len(plain)
+    return [Landed(answers[at if simple else behind + at]) for simple, at in order]
 
 
 def is_plain(task: Task, decision: Decision, retention: Retention) -> bool:
-    """Tell whether nothing but counters remains of this execution."""
+    """Tell whether nothing but counters remains of this execution, run once."""
     return (
         decision.outcome is Outcome.COMPLETED
+        and task.count == 1
         and task.record is None
         and task.counts
         and not task.keep
@@ -128,44 +129,56 @@ def _ttl(decision: Decision, retention: Retention) -> int:
 
 
 def _packed(task: Task, decision: Decision, retention: Retention) -> dict[str, Any]:
-    """Return what commit.lua reads of one decision."""
-    failure, outcome, record = decision.failure, decision.outcome, task.record
+    """Return what commit.lua reads of one decision; what it has not is left out."""
     ttl = _ttl(decision, retention)
-    step = record.step if record else 0
     packed: dict[str, Any] = {
         "entry": task.entry,
         "count": task.count,
         "id": task.execution_id,
         "workflow": task.workflow,
         "version": decision.version,
-        "step": step,
-        "outcome": outcome.value,
+        "step": task.record.step if task.record else 0,
+        "outcome": decision.outcome.value,
         "journaled": decision.journaled,
-        "journal": [entry.decode() for entry in decision.entries],
-        "consumed": list(decision.consumed),
-        "emits": [_emitted(emit) for emit in decision.emits],
-        "children": [_started(child) for child in decision.children],
         "counts": task.counts,
         "keep": _is_kept(task, decision, ttl),
         "ttl": ttl,
         "deliveries": task.deliveries,
-        "undo": decision.undo,
-        "ending": decision.ending,
-        "attempt": decision.attempt,
-        "signals": decision.signals,
-        "undone": failure.undone
-        if failure is not None
-        else decision.undo and outcome is Outcome.CANCELLED,
     }
+    return packed | _stored(decision) | _marked(decision) | _goes_on(decision)
+
+
+def _stored(decision: Decision) -> dict[str, Any]:
+    """Return what is written, sent and started with the commit."""
+    packed: dict[str, Any] = {}
+    if decision.entries:
+        packed["journal"] = [entry.decode() for entry in decision.entries]
+        packed["consumed"] = decision.consumed
+    if decision.emits:
+        packed["emits"] = [_emitted(emit) for emit in decision.emits]
+    if decision.children:
+        packed["children"] = [_started(child) for child in decision.children]
     if decision.state is not None:
         packed["state"] = decision.state
     for name in ("result", "data"):
         value: bytes | None = getattr(decision, name)
         if value is not None:
             packed[name] = value.decode()
+    return packed
+
+
+def _marked(decision: Decision) -> dict[str, Any]:
+    """Return how the run stands: its failure, its undoing, its next try."""
+    failure, packed = decision.failure, {}
+    for name in ("undo", "ending", "attempt", "signals"):
+        value = getattr(decision, name)
+        if value:
+            packed[name] = value
+    if decision.undo and decision.outcome is Outcome.CANCELLED:
+        packed["undone"] = True
     if failure is not None:
         packed |= msgspec.structs.asdict(failure)
-    return packed | _goes_on(decision)
+    return packed
 
 
 def _is_kept(task: Task, decision: Decision, ttl: int) -> bool:
@@ -219,9 +232,8 @@ def _started(child: Child) -> dict[str, Any]:
 
 def _span(entries: list[str]) -> tuple[str, str]:
     """Return the first and last of stream ids, compared as the numbers they are."""
-    if len(entries) == 1:
-        return entries[0], entries[0]
-    return min(entries, key=_order), max(entries, key=_order)
+    in_order = sorted(entries, key=_order)
+    return in_order[0], in_order[-1]
 
 
 def _order(entry: str) -> tuple[int, int]:

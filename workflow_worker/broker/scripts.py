@@ -1,7 +1,9 @@
 """The Lua scripts: loaded once, called by digest, sent whole where the server forgot.
 
-A script may name parts to stand in front of it (``--include keys fence``). Everything
-that writes to Redis goes through :func:`run`.
+A line ``--include keys fence`` stands for these parts. The server declares every
+function of a script anew with each call, which can take longer than the call's own
+work: what only some calls need is included behind a return, or within an ``if``.
+Everything that writes to Redis goes through :func:`run`.
 """
 
 from __future__ import annotations

@@ -53,6 +53,16 @@ def test_other_entries_in_that_place_are_refused(base: Database) -> None:
     assert stored(base, task) == [b"one"]
 
 
+def test_a_former_delivery_appends_nothing(base: Database) -> None:
+    base.add()
+    hand = base.hand("a")
+    [task] = hand.take()
+    [again] = hand.adopt("a", started=[task.entry])
+    assert not append(hand, task, b"one")
+    assert append(hand, again, b"two")
+    assert stored(base, task) == [b"two"]
+
+
 def test_a_former_owner_appends_nothing(base: Database) -> None:
     base.add()
     former, owner = base.hand("a"), base.hand("b")

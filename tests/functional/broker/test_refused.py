@@ -11,8 +11,15 @@ from workflow_worker.model import Decision, Outcome
 
 pytestmark = pytest.mark.usefixtures("books")
 RESULT = Decision(Outcome.COMPLETED, b"1", entries=(b"1",))
-IN_THE_WAY = ["by-status:completed", "expiry", "in:{id}"]
-"""Keys that its commit uses; a foreign value makes every use an error."""
+IN_THE_WAY = [
+    ("go", "by-status:completed"),
+    ("go", "expiry"),
+    ("open", "by-status:completed"),
+    ("open", "expiry"),
+    ("open", "in:{id}"),
+]
+"""Events, and keys that the commit of what they start uses; a foreign value makes every
+use an error."""
 
 
 def refuse(base: Database, key: str, execution_id: str) -> str:
@@ -21,8 +28,7 @@ def refuse(base: Database, key: str, execution_id: str) -> str:
     return name
 
 
-@pytest.mark.parametrize("key", IN_THE_WAY)
-@pytest.mark.parametrize("name", ["go", "open"])
+@pytest.mark.parametrize(("name", "key"), IN_THE_WAY)
 def test_it_is_closed_with_exact_books(base: Database, name: str, key: str) -> None:
     hand = base.hand()
     base.add(name, id="7", key="k", payload='{"a":1}')

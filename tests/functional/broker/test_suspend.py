@@ -45,6 +45,17 @@ def test_it_leaves_a_record_and_nothing_in_the_stream(base: Database) -> None:
     assert (base.backlog(), base.pending(), base.timers()) == (0, 0, {})
 
 
+def test_what_has_ended_says_nothing_of_its_wait(base: Database) -> None:
+    hand = base.hand()
+    waiting = base.waiting(hand, "step", key="k", delay_ms=MINUTE)
+    base.signal("step", 1, key="k")
+    hand.take()
+    hand.commit(hand.begin(), decision=Decision(Outcome.COMPLETED, b"1"))
+    record = base.record(waiting)
+    assert record["status"] == "completed"
+    assert not {"wait", "names", "due"} & record.keys()
+
+
 def test_one_that_had_no_record_gets_one_with_its_event(base: Database) -> None:
     hand = base.hand()
     base.add("go", key="k", payload='{"a":1}', headers='{"h":1}')

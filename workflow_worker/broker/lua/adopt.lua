@@ -8,7 +8,8 @@
 -- Returns as take, and in front of it how many entries were moved
 -- Keeps   what was merely buffered keeps its count and its place; the pair is read from
 --         the pending list in this very call, so an entry claimed meanwhile stays there.
---include keys settings letters retention record timers inbox signals route quarantine consumers
+--include keys counts settings plain letters retention record timers inbox signals
+--include route quarantine consumers
 
 local most, from = tonumber(ARGV[6]), ARGV[7]
 local counted, held = {}, {}

@@ -9,12 +9,13 @@
 -- Keeps   fenced by the pair, the record's step and the journal's length. Makes the
 --         record of an execution that had none. An item leaves the inbox in the same call
 --         that stores what came of it: a crash consumes no signal twice.
---include keys fence letters record inbox journal
+--include keys journal
 local consumer, entry, id = ARGV[1], ARGV[2], ARGV[4]
-if pending_of(consumer, entry, entry)[entry] ~= tonumber(ARGV[3]) then return 0 end
-local J = P .. 'j:' .. id
-local record = fields_of(id, 'step', 'version', 'cancel')
-if (record.step or '0') ~= ARGV[5] then return 0 end
+local X, J = P .. 'x:' .. id, P .. 'j:' .. id
+local pending = redis.call('XPENDING', EVENTS, GROUP, entry, entry, 1, consumer)[1]
+if not pending or pending[4] ~= tonumber(ARGV[3]) then return 0 end
+local step, version, cancel = unpack(redis.call('HMGET', X, 'step', 'version', 'cancel'))
+if (step or '0') ~= ARGV[5] then return 0 end
 
 -- What an earlier call stored whose reply was lost must be how these begin.
 local length, before = redis.call('LLEN', J), tonumber(ARGV[6])
@@ -25,11 +26,21 @@ for _, stored in ipairs(length > before and redis.call('LRANGE', J, before, -1) 
   first = first + 2
 end
 
-if not record.step then
+if not step then
+--include record
   local fields = redis.call('XRANGE', EVENTS, entry, entry)[1]
   open_record(id, ARGV[7], fields[2], entry, server_ms(), {'version', ARGV[8]})
-elseif not record.version then
-  redis.call('HSET', P .. 'x:' .. id, 'version', ARGV[8])
+elseif not version then
+  redis.call('HSET', X, 'version', ARGV[8])
 end
-for i = first, #ARGV, 2 do add_entry(id, ARGV[i], ARGV[i + 1]) end
-return record.cancel and 2 or 1
+local entries, consumed = {}, {}
+for i = first, #ARGV, 2 do
+  entries[#entries + 1] = ARGV[i]
+  if ARGV[i + 1] ~= '' then consumed[#consumed + 1] = ARGV[i + 1] end
+end
+add_entries(id, entries)
+if #consumed > 0 then
+--include inbox
+  consume(id, consumed)
+end
+return cancel and 2 or 1

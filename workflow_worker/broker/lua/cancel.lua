@@ -7,7 +7,7 @@
 --         '' if there is no such execution
 -- Keeps   one wake: who has one outstanding is only asked.
 --include keys letters retention record timers inbox
-local id, early_ttl, result_limit = ARGV[1], tonumber(ARGV[3]), tonumber(ARGV[4])
+local id, early_ttl = ARGV[1], tonumber(ARGV[3])
 -- What the parent is told always has room.
 local inbox_limit = math.huge
 local now = server_ms()
@@ -32,5 +32,6 @@ move_status(id, record.status, 'cancelled', now)
 count('executions_cancelled', 1)
 if record.uncounted then count('events_succeeded', 1) end
 if record.parent then tell_parent(record, {'status', 'cancelled'}) end
-retire(id, 'cancelled', tonumber(ARGV[2]))
+retire(id, tonumber(ARGV[2]))
+forget_beyond(tonumber(ARGV[4]), 1)
 return 'cancelled'

@@ -7,7 +7,8 @@
 -- Keeps   never the caller's own entries; the delivery count rises, so the former owner
 --         is fenced. A living consumer that is deleted while it owns nothing comes back
 --         with its next take.
---include keys settings letters retention record timers inbox signals route quarantine consumers
+--include keys counts settings plain letters retention record timers inbox signals
+--include route quarantine consumers
 
 local most, lease = tonumber(ARGV[6]), ARGV[7]
 local taken = 0

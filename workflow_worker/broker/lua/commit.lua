@@ -3,51 +3,66 @@
 -- KEYS    1 partition prefix
 -- ARGV    1 consumer  2 first and 3 last entry of the batch  4 RESULT_LIMIT
 --         5 EARLY_TTL_MS  6 INBOX_LIMIT
---         7 how many plain completions follow: entry, delivery count, ...
+--         7 how many plain completions of first deliveries follow, an entry each;
 --         then one packed decision each: see broker/commit.py
 -- Returns 1 for each committed, 0 for each that has another owner now, 2 for each that a
 --         cancel asked for meanwhile made something else of, 3 for each that could not
 --         be carried out and is a dead letter; in order
 -- Keeps   single commit: fenced by the pair, the record's step and the journal's length.
---         XACK comes first: a server out of memory still lets work leave.
---include keys fence letters retention record timers inbox journal
-local consumer, result_limit = ARGV[1], tonumber(ARGV[4])
-local early_ttl, inbox_limit = tonumber(ARGV[5]), tonumber(ARGV[6])
+--         XDEL comes first: a server out of memory still lets work leave.
+--include keys counts fence
+local consumer = ARGV[1]
 local owned = pending_of(consumer, ARGV[2], ARGV[3])
-local answers = {}
-local now
---include signals close outcome
-
-local function commit_plain(last)
-  local done = {}
-  for i = 8, last, 2 do
-    local mine = owned[ARGV[i]] == tonumber(ARGV[i + 1])
-    answers[#answers + 1] = mine and 1 or 0
-    if mine then done[#done + 1] = ARGV[i] end
-  end
-  if #done == 0 then return end
+local answers, done = {}, {}
+local last_plain = 7 + ARGV[7]
+for i = 8, last_plain do
+  local mine = owned[ARGV[i]] == 1
+  answers[#answers + 1] = mine and 1 or 0
+  if mine then done[#done + 1] = ARGV[i] end
+end
+if #done > 0 then
   ack(done)
   count('events_succeeded', #done)
   count('executions_started', #done)
   count('executions_completed', #done)
+  write_counts()
+end
+-- Most calls end here: to declare all that follows takes longer than they do.
+if #ARGV == last_plain then return answers end
+
+local early_ttl, inbox_limit, now = tonumber(ARGV[5]), tonumber(ARGV[6]), server_ms()
+--include letters retention record timers inbox journal signals close outcome
+
+-- What a decision has nothing of is left out of it.
+local function read_decision(packed)
+  local d = cmsgpack.unpack(packed)
+  d.journal, d.consumed = d.journal or {}, d.consumed or {}
+  d.emits, d.children = d.emits or {}, d.children or {}
+  return d
 end
 
-local fields_by_entry = {}
+local function event_fields(d)
+  if d.record and d.record.status then return event_of(d.record) end
+  local found = redis.call('XRANGE', EVENTS, d.entry, d.entry)[1]
+  return found and found[2]
+end
+
+local left = {}
 
 local function commit_decision(d)
   if owned[d.entry] ~= d.count then return 0 end
-  local found = redis.call('XRANGE', EVENTS, d.entry, d.entry)[1]
   local record = as_map(redis.call('HGETALL', P .. 'x:' .. d.id))
-  local length = redis.call('LLEN', P .. 'j:' .. d.id)
-  if not found or tonumber(record.step or 0) ~= d.step or length ~= d.journaled
+  if tonumber(record.step or 0) ~= d.step
+     or redis.call('LLEN', P .. 'j:' .. d.id) ~= d.journaled
      or (record.status and record.status ~= 'running') then
     return 0
   end
-  d.counted = record.status ~= nil
-  local fields = record.status and event_of(record) or found[2]
-  fields_by_entry[d.entry] = fields
-  ack({d.entry})
-  return carry_out(d, fields, record)
+  d.record, d.counted = record, record.status ~= nil
+  d.event = event_fields(d)
+  -- An entry that is gone was deleted under its owner's feet.
+  if not d.event or redis.call('XDEL', EVENTS, d.entry) == 0 then return 0 end
+  left[#left + 1] = d.entry
+  return carry_out(d, d.event, record)
 end
 
 -- Whatever part of a decision was carried out, its execution is closed as failed.
@@ -78,11 +93,10 @@ local function commit_safely(d)
   local fine, answer = pcall(commit_decision, d)
   if fine then return answer end
   local text = type(answer) == 'table' and answer.err or tostring(answer)
-  local found = redis.call('XRANGE', EVENTS, d.entry, d.entry)[1]
+  local fields = d.event or event_fields(d) or {}
   ack({d.entry})
   d.category, d.error_type, d.traceback = 'permanent', 'CommitRefused', ''
   d.message, d.attempts = 'the decision could not be carried out: ' .. text, 1
-  local fields = fields_by_entry[d.entry] or (found and found[2]) or {}
   local letter = bury_failed(d, fields, {})
   pcall(close_refused, d, fields, letter)
   if d.step == 0 and not d.counted then count('executions_started', 1) end
@@ -91,10 +105,14 @@ local function commit_safely(d)
   return 3
 end
 
-local last_plain = 7 + 2 * ARGV[7]
-commit_plain(last_plain)
-if #ARGV > last_plain then now = server_ms() end
-for i = last_plain + 1, #ARGV do
-  answers[#answers + 1] = commit_safely(cmsgpack.unpack(ARGV[i]))
-end
+-- Whatever goes wrong with one of them, the others count.
+local fine, problem = pcall(function()
+  for i = last_plain + 1, #ARGV do
+    answers[#answers + 1] = commit_safely(read_decision(ARGV[i]))
+  end
+end)
+in_chunks(left, function(...) redis.call('XACK', EVENTS, GROUP, ...) end)
+write_counts()
+if retired > 0 then pcall(forget_beyond, tonumber(ARGV[4]), retired) end
+if not fine then error(problem, 0) end
 return answers

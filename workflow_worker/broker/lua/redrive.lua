@@ -16,7 +16,7 @@
 --include keys letters retention record timers inbox
 local early_ttl, inbox_limit = tonumber(ARGV[1]), tonumber(ARGV[2])
 local dedup_ttl = ARGV[3]
-local now, result_limit = server_ms(), math.huge
+local now = server_ms()
 --include signals close reopen
 
 -- Of its marks; the others tell of deliveries that are over.

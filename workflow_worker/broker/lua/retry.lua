@@ -9,6 +9,6 @@
 --         undone, it is open again and has one wake.
 --include keys letters retention record timers inbox
 local early_ttl, inbox_limit = tonumber(ARGV[2]), tonumber(ARGV[3])
-local now, result_limit = server_ms(), math.huge
+local now = server_ms()
 --include signals close reopen
 return reopen(ARGV[1])

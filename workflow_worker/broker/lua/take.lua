@@ -8,19 +8,47 @@
 --         ignored, duplicate, and the server's time
 -- Keeps   order: reading and routing are one step, whoever reads. Nothing read is ever
 --         neither handed out nor settled, unless the reply is lost: then adopt finds it.
---include keys settings letters retention record timers inbox signals route
+--include keys counts settings retention plain
 
-fire_due(now)
-forget_expired(now)
-forget_early()
-if not deliver_rest() then return answer(0) end
-local read = redis.call('XREADGROUP', 'GROUP', GROUP, consumer, 'COUNT', ARGV[6],
-  'STREAMS', EVENTS, '>')
-if read then
-  for _, entry in ipairs(read[1][2]) do admit_safely(entry[1], 1, entry[2], true) end
-  return answer(-1)
+local function read_new()
+  local read = redis.call('XREADGROUP', 'GROUP', GROUP, consumer, 'COUNT', ARGV[6],
+    'STREAMS', EVENTS, '>')
+  return read and read[1][2] or {}
 end
+
 -- Atomic with the empty read: what comes after this moment rings, nothing before does.
-if ARGV[7] == '1' then redis.call('XGROUP', 'SETID', EVENTS, 'bell', '$') end
-local due = next_due()
-return answer(due and math.max(0, due - now) or -1)
+local function until_next()
+  if ARGV[7] == '1' then redis.call('XGROUP', 'SETID', EVENTS, 'bell', '$') end
+  local first = redis.call('ZRANGE', TIMERS, 0, 0, 'WITHSCORES')
+  return first[2] and math.max(0, first[2] - now) or -1
+end
+
+-- What has to be done before anything is read.
+local function has_first()
+  return redis.call('ZCOUNT', TIMERS, '-inf', number(now)) > 0
+    or redis.call('ZCOUNT', EARLY, '-inf', number(now)) > 0
+    or redis.call('EXISTS', FANOUT) == 1
+end
+
+forget_expired(now)
+local read, following = nil, 1
+if not has_first() then
+  read = read_new()
+  while read[following] and add_plain(read[following][1], read[following][2]) do
+    following = following + 1
+  end
+  if not read[following] then
+    return {rows, #read > 0 and -1 or until_next(), 0, 0, 0, 0, now}
+  end
+end
+
+-- Most calls end here: to declare all that follows takes longer than they do.
+--include letters record timers inbox signals route
+if not read then
+  fire_due(now)
+  forget_early()
+  if not deliver_rest() then return answer(0) end
+  read = read_new()
+end
+for i = following, #read do admit_safely(read[i][1], 1, read[i][2], true) end
+return answer(#read > 0 and -1 or until_next())

@@ -41,15 +41,15 @@ BROKEN = (
     Mutant(
         "nobody looks into the inbox when it goes to sleep",
         "one wake",
-        "  if over or has_any(d.id, names) then\n",
-        "  if over then\n",
+        "  if over or has_any(d.id, names) then return 'running' end\n",
+        "  if over then return 'running' end\n",
         6,
     ),
     Mutant(
         "what came last is routed first",
         "order",
-        "for _, entry in ipairs(read[1][2]) do",
-        "for i = #read[1][2], 1, -1 do local entry = read[1][2][i]",
+        "for i = following, #read do",
+        "for i = #read, following, -1 do",
     ),
     Mutant(
         "a timer is dropped",
@@ -116,7 +116,7 @@ BROKEN = (
     Mutant(
         "an event that was tried again goes on to count",
         "conservation",
-        "then redis.call('HDEL', P .. 'x:' .. d.id, 'uncounted') end",
+        "then drop(d, record, {'uncounted'}) end",
         "then end",
         3,
     ),
@@ -136,7 +136,7 @@ BROKEN = (
     Mutant(
         "nobody knows which try of the workflow it is",
         "retries",
-        "    redis.call('HSET', X, 'attempt', d.attempt)\n",
+        "    put(d, 'attempt', d.attempt)\n",
         "",
     ),
     Mutant(

@@ -1,4 +1,4 @@
--- The end of an execution, however it came to it. Wants: early_ttl, result_limit, now.
+-- The end of an execution, however it came to it. Wants: early_ttl, now.
 
 -- A parent hears of the end whether it waits for it yet or not, also one that a retry may
 -- open again; not if it has gone on as new: then nobody has the handle any more.
@@ -42,20 +42,25 @@ end
 
 -- Takes the execution out of everything that could still reach it. Signals that come for
 -- its key within EARLY_TTL_MS were meant for it, not for the next one: they are ignored.
-local function shut(id, record, status)
+local function shut_out(id, record, status)
   local slot = record.workflow .. ':' .. record.key
   if redis.call('ZREM', P .. 'open:' .. slot, id) == 1 and early_ttl > 0 then
     redis.call('SET', P .. 'late:' .. slot, id, 'PX', early_ttl)
   end
   if record.due or record.again then cancel_timer('w:' .. id) end
-  redis.call('HDEL', P .. 'x:' .. id, 'wait', 'names', 'due', 'again', 'retry', 'fired')
   drop_inbox(id, status)
 end
 
--- How long a finished one is kept: ttl in ms, 0 for not at all. Failed ones stay.
-local function retire(id, outcome, ttl)
-  if outcome == 'failed' then return end
+-- What a record says of the wait it is in.
+local WAIT = {'wait', 'names', 'due', 'again', 'retry', 'fired'}
+
+local function shut(id, record, status)
+  shut_out(id, record, status)
+  redis.call('HDEL', P .. 'x:' .. id, unpack(WAIT))
+end
+
+-- How long a finished one is kept: ttl in ms, 0 for not at all.
+local function retire(id, ttl)
   if ttl <= 0 then return forget(id) end
-  redis.call('ZADD', EXPIRY, number(now + ttl), id)
-  forget_beyond(result_limit)
+  redis.call('ZADD', EXPIRY, now + ttl, id)
 end

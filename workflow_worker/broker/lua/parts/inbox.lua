@@ -31,6 +31,11 @@ local function pop(id, name)
   if redis.call('HINCRBY', I, 'n', -1) <= 0 then redis.call('DEL', I) end
 end
 
+-- What journal entries consume: a name each, or ''.
+local function consume(id, names)
+  for _, name in ipairs(names) do if name ~= '' then pop(id, name) end end
+end
+
 local function first_of(id, name)
   local I = P .. 'in:' .. id
   local gone = tonumber(redis.call('HGET', I, 'h:' .. name) or 0)

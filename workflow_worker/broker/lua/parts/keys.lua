@@ -15,7 +15,12 @@ local function server_ms()
   return t[1] * 1000 + math.floor(t[2] / 1000) + AHEAD_MS
 end
 
-local function number(ms) return string.format('%.0f', ms) end
+-- Mostly asked for the same time again.
+local written, text
+local function number(ms)
+  if ms ~= written then written, text = ms, string.format('%.0f', ms) end
+  return text
+end
 
 local function as_map(flat)
   local map = {}
@@ -36,6 +41,7 @@ end
 
 -- Calls a command on any number of values, never more than 500 a call: Lua's stack.
 local function in_chunks(values, call)
+  if #values > 0 and #values <= 500 then return call(unpack(values)) end
   for first = 1, #values, 500 do
     call(unpack(values, first, math.min(first + 499, #values)))
   end

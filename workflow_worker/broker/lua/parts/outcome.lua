@@ -1,4 +1,35 @@
 -- Carrying out one decision on a record that its owner holds. Wants what close wants.
+--
+-- What changes in the record is gathered in d.fields, flat, and d.dropped, and written
+-- once: a command costs about the same whatever it carries.
+
+-- How many have ended and are kept for a while.
+local retired = 0
+
+local function put(d, name, value)
+  if not value then return end
+  d.fields[#d.fields + 1] = name
+  d.fields[#d.fields + 1] = value
+end
+
+local function drop(d, record, names)
+  for _, name in ipairs(names) do
+    if record[name] then d.dropped[#d.dropped + 1] = name end
+  end
+end
+
+local function put_or_drop(d, record, name, value)
+  if value then put(d, name, value) else drop(d, record, {name}) end
+end
+
+local function write_record(d, record, status)
+  put(d, 'status', status)
+  set_fields(d.id, d.fields)
+  if #d.dropped > 0 then redis.call('HDEL', P .. 'x:' .. d.id, unpack(d.dropped)) end
+  move_status(d.id, record.status, status, now)
+  if not record.status then count('executions_started', 1) end
+  d.counted = true
+end
 
 local function bury_failed(d, fields, record)
   return bury(d.entry, fields, {workflow = d.workflow, execution_id = d.id,
@@ -6,10 +37,6 @@ local function bury_failed(d, fields, record)
     reason = d.reason, action = d.action, exit = d.exit,
     traceback = d.traceback, attempts = d.attempts, deliveries = d.deliveries,
     first_ms = record.started or number(now), last_ms = number(now)})
-end
-
-local function extend_journal(d)
-  for i, entry in ipairs(d.journal) do add_entry(d.id, entry, d.consumed[i]) end
 end
 
 local function send_out(d)
@@ -35,12 +62,10 @@ end
 local function start_child(d, child)
   local fields = {'name', child.workflow, 'payload', child.payload, 'key', child.key,
                   '_origin', child.id}
-  open_record(child.id, child.workflow, fields, child.id, now,
+  local key = open_record(child.id, child.workflow, fields, child.id, now,
     {'parent', d.id, 'mark', child.mark})
-  if takes_signals(child.workflow) then
-    open_for_signals(child.id, child.workflow, fields_of(child.id, 'key').key)
-  end
-  redis.call('XADD', EVENTS, '*', '_wake', child.id)
+  if takes_signals(child.workflow) then open_for_signals(child.id, child.workflow, key) end
+  wake(child.id)
 end
 
 local function start_children(d)
@@ -50,9 +75,10 @@ local function start_children(d)
 end
 
 -- Suspended or to be tried again: it goes on when what it waits for is there or over, or
--- at d.again, whichever comes first.
+-- at d.again, whichever comes first. Like all that follow it returns the new status, and
+-- 'running' wants a wake.
 local function suspend(d, record)
-  local X, due = P .. 'x:' .. d.id, d.due
+  local due = d.due
   -- A compensation can have the ordinal of the wait that was cancelled for it.
   if d.outcome == 'suspended' and record.wait and tonumber(record.wait) == d.wait then
     due = tonumber(record.due)
@@ -65,21 +91,12 @@ local function suspend(d, record)
   local names = ''
   if #d.names > 0 then names = '\0' .. table.concat(d.names, '\0') .. '\0' end
   local retrying = d.outcome == 'retrying'
-  local status = retrying and 'retrying' or 'waiting'
-  local args = {'wait', d.wait, 'names', names, 'status', status}
-  local function set(name, value)
-    if value then
-      args[#args + 1] = name
-      args[#args + 1] = value
-    elseif record[name] then
-      redis.call('HDEL', X, name)
-    end
-  end
-  set('due', due and number(due))
-  set('again', d.again and number(d.again))
-  set('retry', retrying and '1')
-  redis.call('HSET', X, unpack(args))
-  redis.call('HDEL', X, 'fired')
+  put(d, 'wait', d.wait)
+  put(d, 'names', names)
+  put_or_drop(d, record, 'due', due and number(due))
+  put_or_drop(d, record, 'again', d.again and number(d.again))
+  put_or_drop(d, record, 'retry', retrying and '1')
+  drop(d, record, {'fired'})
   local first = due
   if d.again and (not due or d.again < due) then first = d.again end
   local over = d.again and d.again <= now
@@ -88,33 +105,30 @@ local function suspend(d, record)
   elseif record.due or record.again then
     cancel_timer('w:' .. d.id)
   end
-  if over or has_any(d.id, names) then
-    resume(d.id, nil, now)
-  else
-    move_status(d.id, 'running', status, now)
-  end
+  if over or has_any(d.id, names) then return 'running' end
+  return retrying and 'retrying' or 'waiting'
 end
 
 -- The function failed and runs again from the top. Its event counts when that has come to
 -- something.
 local function try_again(d, record)
-  local X = P .. 'x:' .. d.id
-  if d.attempt > 0 then
-    redis.call('HSET', X, 'attempt', d.attempt)
+  if d.attempt then
+    put(d, 'attempt', d.attempt)
     count('retries', 1)
   end
-  if d.counts and not record.uncounted then redis.call('HSET', X, 'uncounted', '1') end
-  suspend(d, record)
+  if d.counts and not record.uncounted then put(d, 'uncounted', '1') end
+  return suspend(d, record)
 end
 
 local function continue_as_new(d, record)
-  local X, I = P .. 'x:' .. d.id, P .. 'in:' .. d.id
+  local I = P .. 'in:' .. d.id
   redis.call('DEL', P .. 'j:' .. d.id)
-  redis.call('HINCRBY', X, 'run', 1)
-  redis.call('HSET', X, 'e:payload', d.payload, 'base', d.base)
+  put(d, 'run', (record.run or 0) + 1)
+  put(d, 'e:payload', d.payload)
+  put(d, 'base', d.base)
   -- With an empty journal any version can go on: the one that is current then.
-  redis.call('HDEL', X, 'wait', 'names', 'due', 'again', 'retry', 'fired', 'version',
-    'attempt')
+  drop(d, record, {'version', 'attempt'})
+  drop(d, record, WAIT)
   if record.due or record.again then cancel_timer('w:' .. d.id) end
   -- Nobody has the handles of its children any more.
   if tonumber(redis.call('HGET', I, 'c') or 0) > 0 then
@@ -123,45 +137,51 @@ local function continue_as_new(d, record)
       if name then pop(d.id, name) end
     end
   end
-  resume(d.id, nil, now)
+  return 'running'
 end
 
+local FAILURE = {'error_type', 'message', 'category'}
+
 local function remember(d, record)
-  local args = {'step', d.step + 1, 'updated', number(now)}
-  local function set(name, value)
-    if value then
-      args[#args + 1] = name
-      args[#args + 1] = value
-    end
-  end
-  if not record.version then set('version', d.version) end
-  for _, name in ipairs({'state', 'data', 'result', 'dead'}) do set(name, d[name]) end
-  if d.undo then set('undo', '1') end
-  local failure = {'error_type', 'message', 'category'}
+  put(d, 'step', d.step + 1)
+  put(d, 'updated', number(now))
+  if not record.version and d.outcome ~= 'continued' then put(d, 'version', d.version) end
+  for _, name in ipairs({'state', 'data', 'result', 'dead'}) do put(d, name, d[name]) end
+  if d.undo then put(d, 'undo', '1') end
   if d.error_type then
-    for _, name in ipairs(failure) do set(name, d[name]) end
+    for _, name in ipairs(FAILURE) do put(d, name, d[name]) end
   elseif record.error_type then
-    redis.call('HDEL', P .. 'x:' .. d.id, unpack(failure))
+    drop(d, record, FAILURE)
   end
-  if d.outcome == 'failed' then
-    if d.closing > 0 then
-      set('closing', d.closing)
-      set('seen', d.seen)
-    end
+  if d.outcome == 'failed' and d.closing > 0 then
+    put(d, 'closing', d.closing)
+    put(d, 'seen', d.seen)
   end
-  if d.undone then set('undone', '1') end
-  redis.call('HSET', P .. 'x:' .. d.id, unpack(args))
+  if d.undone then put(d, 'undone', '1') end
 end
 
 local function finish(d, record)
-  shut(d.id, record, d.outcome)
-  redis.call('HSET', P .. 'x:' .. d.id, 'status', d.outcome)
-  move_status(d.id, 'running', d.outcome, now)
+  -- What had no record till now was reached by nobody.
+  if record.status then
+    shut_out(d.id, record, d.outcome)
+    drop(d, record, WAIT)
+  end
+  local stays = d.outcome == 'failed' or d.keep and d.ttl > 0
+  if stays or not record.status then write_record(d, record, d.outcome) end
+  if d.outcome ~= 'failed' then
+    retire(d.id, stays and d.ttl or 0)
+    if stays then retired = retired + 1 end
+  end
   if record.parent then
     d.status = d.outcome
     tell_parent(record, end_of(d))
   end
-  retire(d.id, d.outcome, d.keep and d.ttl or 0)
+end
+
+local function go_on(d, record, decide)
+  local status = decide(d, record)
+  write_record(d, record, status)
+  if status == 'running' then wake(d.id) end
 end
 
 -- What is not carried out must not stand in the journal either: a retry would take it
@@ -189,7 +209,21 @@ local function cancel_instead(d)
   end
 end
 
-local GOES_ON = {suspended = true, retrying = true, continued = true}
+local GOES_ON = {suspended = suspend, retrying = try_again, continued = continue_as_new,
+                 running = function() return 'running' end}
+
+-- Begins a record that is written with all the rest; not where it has children, for one
+-- that has ended tells its parent.
+local function open_now(d, fields)
+  if #d.children > 0 then
+    local key = open_record(d.id, d.workflow, fields, d.entry, now)
+    d.counted = true
+    return {status = 'running', workflow = d.workflow, key = key}
+  end
+  local args, key = opening(d.workflow, fields, d.entry, now)
+  d.fields = args
+  return {workflow = d.workflow, key = key}
+end
 
 -- Returns 1, or 2 if a cancel made something else of it.
 local function carry_out(d, fields, record)
@@ -198,35 +232,33 @@ local function carry_out(d, fields, record)
     cancel_instead(d)
     answer = 2
   end
-  extend_journal(d)
+  add_entries(d.id, d.journal)
+  consume(d.id, d.consumed)
   -- Without journal, result or failure there is nothing to remember but the counters.
-  local kept = d.keep or record.status or GOES_ON[d.outcome]
+  local decide = GOES_ON[d.outcome]
+  local kept = d.keep or record.status or decide
+  d.fields, d.dropped = {}, {}
   if d.outcome == 'failed' then d.dead = bury_failed(d, fields, record) end
   if not kept then
     count('executions_started', 1)
+    d.counted = true
   elseif not record.status then
-    open_record(d.id, d.workflow, fields, d.entry, now)
-    record = fields_of(d.id, 'workflow', 'key')
+    record = open_now(d, fields)
   end
-  d.counted = true
   send_out(d)
   start_children(d)
-  if kept then remember(d, record) end
-  if d.outcome == 'suspended' then
-    suspend(d, record)
-  elseif d.outcome == 'retrying' then
-    try_again(d, record)
-  elseif d.outcome == 'continued' then
-    continue_as_new(d, record)
-  elseif d.outcome == 'running' then
-    resume(d.id, nil, now)
+  if kept then
+    remember(d, record)
+    if d.counts and d.outcome ~= 'retrying' then drop(d, record, {'uncounted'}) end
+  end
+  if decide then
+    go_on(d, record, decide)
   else
     if kept then finish(d, record) end
     count('executions_' .. d.outcome, 1)
   end
   if d.counts and d.outcome ~= 'retrying' then
     count(d.outcome == 'failed' and 'events_failed' or 'events_succeeded', 1)
-    if record.uncounted then redis.call('HDEL', P .. 'x:' .. d.id, 'uncounted') end
   end
   return answer
 end

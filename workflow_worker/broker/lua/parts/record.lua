@@ -9,15 +9,15 @@ local function move_status(id, from, to, now)
   redis.call('ZADD', P .. 'by-status:' .. to, number(now), id)
 end
 
-local function open_record(id, workflow, fields, entry, now, more)
+-- What a new record says, flat, but for its status; and its key.
+local function opening(workflow, fields, entry, now, more)
   local event = as_map(fields)
   local origin = event.id or event._origin or entry
   local key = event.key
   if not key or key == '' then key = origin end
   local args = more or {}
-  for _, value in ipairs({'workflow', workflow, 'status', 'running', 'step', '0',
-                          'started', number(now), 'updated', number(now),
-                          'origin', origin, 'key', key}) do
+  for _, value in ipairs({'workflow', workflow, 'step', '0', 'started', number(now),
+                          'updated', number(now), 'origin', origin, 'key', key}) do
     args[#args + 1] = value
   end
   if entry ~= origin then
@@ -34,9 +34,21 @@ local function open_record(id, workflow, fields, entry, now, more)
       args[#args + 1] = value
     end
   end
+  return args, key
+end
+
+local function set_fields(id, args)
   in_chunks(args, function(...) redis.call('HSET', P .. 'x:' .. id, ...) end)
+end
+
+-- Returns its key.
+local function open_record(id, workflow, fields, entry, now, more)
+  local args, key = opening(workflow, fields, entry, now, more)
+  args[#args + 1], args[#args + 2] = 'status', 'running'
+  set_fields(id, args)
   move_status(id, nil, 'running', now)
   count('executions_started', 1)
+  return key
 end
 
 -- The event of a record, flat, as it stood in the stream.
@@ -55,9 +67,11 @@ local function is_closed(status)
   return status == 'completed' or status == 'failed' or status == 'cancelled'
 end
 
+local function wake(id) redis.call('XADD', EVENTS, '*', '_wake', id) end
+
 -- Makes an execution that waits run again.
 local function resume(id, from, now)
   redis.call('HSET', P .. 'x:' .. id, 'status', 'running')
   move_status(id, from, 'running', now)
-  redis.call('XADD', EVENTS, '*', '_wake', id)
+  wake(id)
 end

@@ -14,10 +14,11 @@ local function forget_expired(now)
   end
 end
 
-local function forget_beyond(limit)
+-- Some more than have just come to be kept.
+local function forget_beyond(limit, come)
   local over = redis.call('ZCARD', EXPIRY) - limit
   if over > 0 then
-    for _, id in ipairs(redis.call('ZRANGE', EXPIRY, 0, math.min(over, 20) - 1)) do
+    for _, id in ipairs(redis.call('ZRANGE', EXPIRY, 0, math.min(over, come + 19) - 1)) do
       forget(id)
     end
   end

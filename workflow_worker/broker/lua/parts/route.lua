@@ -1,38 +1,16 @@
 -- What becomes of a stream entry that this consumer now owns: a row to run, or settled
 -- here and now (duplicate, ignored, delivered, fanned out, dead). Everything about an
--- entry is checked before its first write. Wants: consumer, max_payload, dedup_ttl, now.
+-- entry is checked before its first write. Wants: consumer, max_payload, dedup_ttl, now,
+-- and plain.
 --
 -- A row: entry, delivery count, workflow, fields, and, where the execution has a record,
 -- that, its journal, its inbox, whether this is all of the inbox, and, where the fields
 -- do not say, its id.
-local rows, settled = {}, {}
+local settled = {}
 local tally = {events_duplicate = 0, events_ignored = 0, events_failed = 0,
                events_succeeded = 0}
-local wanted_by = {}
 -- Whether the entry at hand is an event that was not counted before.
 local uncounted = true
-
-local function add_new(list, workflow, takes)
-  for _, known in ipairs(list) do if known[1] == workflow then return end end
-  list[#list + 1] = {workflow, takes}
-end
-
--- The workflows an event name starts, each with 1 if it takes signals, and those it is a
--- signal of, by the fleet's routes; looked up once a call.
-local function route(name)
-  local found = wanted_by[name]
-  if found then return found.starts, found.signals end
-  local raw = redis.call('HMGET', ROUTES, '=' .. name, '*', '!' .. name)
-  found = {starts = raw[1] and cjson.decode(raw[1]) or {},
-           signals = raw[3] and cjson.decode(raw[3]) or {}}
-  if raw[2] then
-    for _, rule in ipairs(cjson.decode(raw[2])) do
-      if string.find(name, rule[1]) then add_new(found.starts, rule[2], rule[3]) end
-    end
-  end
-  wanted_by[name] = found
-  return found.starts, found.signals
-end
 
 local function settle(entry, outcome)
   settled[#settled + 1] = entry
@@ -49,9 +27,9 @@ end
 local RECORD = {'status', 'step', 'attempt', 'state', 'version', 'run', 'fired', 'cancel',
                 'base', 'started', 'retry', 'uncounted', 'resumed'}
 
--- Adds to a row what is known of the execution.
-local function with_record(row, id, names)
-  row[5] = redis.call('HMGET', P .. 'x:' .. id, unpack(RECORD))
+-- Adds to a row what is known of the execution, given what its record holds.
+local function with_record(row, id, names, values)
+  row[5] = values
   row[6] = redis.call('LRANGE', P .. 'j:' .. id, 0, -1)
   row[7], row[8] = contents(id, names)
 end
@@ -69,7 +47,9 @@ local function hand_out_wake(entry, deliveries, event)
     end
   end
   local row = {entry, deliveries, record.workflow, fields}
-  with_record(row, id, record.names)
+  local values = {}
+  for i, name in ipairs(RECORD) do values[i] = record[name] or false end
+  with_record(row, id, record.names, values)
   row[9] = id
   rows[#rows + 1] = row
 end
@@ -81,8 +61,8 @@ end
 -- A workflow that takes signals has its record from here on: what follows in the stream
 -- must find it open.
 local function begin(entry, fields, event, workflow, id)
-  open_record(id, workflow, fields, entry, now)
-  open_for_signals(id, workflow, fields_of(id, 'key').key)
+  local key = open_record(id, workflow, fields, entry, now)
+  open_for_signals(id, workflow, key)
 end
 
 -- True if the record is of an event with this id that came before this one.
@@ -104,7 +84,10 @@ local function hand_out(entry, deliveries, workflow, fields, event, takes, fresh
       begin(entry, fields, event, workflow, id)
       record.status = 'running'
     end
-    if record.status then with_record(row, id, record.names) end
+    if record.status then
+      local values = redis.call('HMGET', P .. 'x:' .. id, unpack(RECORD))
+      with_record(row, id, record.names, values)
+    end
   end
   rows[#rows + 1] = row
 end
@@ -123,7 +106,7 @@ local function fan_out(entry, fields, event, workflows)
       redis.call('XADD', EVENTS, '*', unpack(copy))
     elseif redis.call('EXISTS', P .. 'x:' .. id) == 0 then
       begin(entry, fields, event, workflow, id)
-      redis.call('XADD', EVENTS, '*', '_wake', id)
+      wake(id)
     end
   end
   settle(entry, 'events_succeeded')
@@ -250,6 +233,7 @@ end
 local function answer(next_timer)
   if #settled > 0 then ack(settled) end
   for name, by in pairs(tally) do count(name, by) end
+  write_counts()
   return {rows, next_timer or -1, tally.events_succeeded, tally.events_failed,
           tally.events_ignored, tally.events_duplicate, now}
 end

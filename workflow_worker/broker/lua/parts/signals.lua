@@ -96,7 +96,8 @@ end
 local function open_for_signals(id, workflow, key)
   local slot = workflow .. ':' .. key
   if redis.call('ZSCORE', P .. 'open:' .. slot, id) then return end
-  redis.call('ZADD', P .. 'open:' .. slot, count('executions_opened', 1), id)
+  redis.call('ZADD', P .. 'open:' .. slot, 
+    redis.call('HINCRBY', STATS, 'executions_opened', 1), id)
   take_early(id, {slot, '@' .. id})
 end
 

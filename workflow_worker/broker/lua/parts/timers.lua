@@ -47,11 +47,6 @@ local function fire_due(now)
   end
 end
 
-local function next_due()
-  local first = redis.call('ZRANGE', TIMERS, 0, 0, 'WITHSCORES')
-  return first[2]
-end
-
 -- Publishes an event once it is due. Its id names the timer, so that a second one with
 -- that id, as after a lost reply, is the same one.
 local function delay_event(id, due, fields)
