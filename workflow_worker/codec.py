@@ -198,22 +198,21 @@ def event_from_fields(
         InvalidPayload: it can't be understood; one sentence that names the field.
     """
     if not isinstance(fields, dict):
-        pairs = iter(fields)
-        fields = dict(zip(pairs, pairs, strict=True))
+        fields = dict(zip(fields[::2], fields[1::2], strict=True))
     get = fields.get
-    name = _text(get(b"name"), "name")
+    name = get(b"name")
     if not name:
         raise InvalidPayload("the entry has no field name, so it is no event")
-    payload = get(b"payload")
-    stamp = get(b"published_at")
-    event_id = _text(get(b"id") or get(b"_origin"), "id") or entry_id
+    payload, key, address = get(b"payload"), get(b"key"), get(b"execution_id")
+    given, stamp = get(b"id") or get(b"_origin"), get(b"published_at")
+    event_id = _text(given, "id") if given else entry_id
     return Event(
-        name,
+        _text(name, "name"),
         {} if payload is None else _json_object(payload, "payload", max_bytes),
-        _text(get(b"key"), "key") or event_id,
+        _text(key, "key") if key else event_id,
         event_id,
-        _text(get(b"execution_id"), "execution_id"),
-        _headers(fields) if fields.keys() - _OWN_FIELDS else {},
+        _text(address, "execution_id") if address else "",
+        {} if _OWN_FIELDS.issuperset(fields) else _headers(fields),
         0 if stamp is None else _milliseconds(stamp),
     )
 
@@ -228,9 +227,7 @@ _OWN_FIELDS = frozenset(
 _object_decoder: msgspec.json.Decoder[Json] = msgspec.json.Decoder(Json)
 
 
-def _text(raw: bytes | None, field: str) -> str:
-    if not raw:
-        return ""
+def _text(raw: bytes, field: str) -> str:
     try:
         return raw.decode()
     except UnicodeDecodeError as err:
@@ -238,7 +235,8 @@ def _text(raw: bytes | None, field: str) -> str:
 
 
 def _json_object(raw: bytes, field: str, max_bytes: int = 0) -> Json:
-    _check_size(raw, f"field {field}", max_bytes)
+    if max_bytes:
+        _check_size(raw, f"field {field}", max_bytes)
     try:
         return _object_decoder.decode(raw)
     except msgspec.ValidationError as err:
@@ -266,7 +264,7 @@ def _headers(fields: dict[bytes, bytes]) -> Json:
 
 def _milliseconds(raw: bytes) -> int:
     try:
-        stamp = float(raw)
+        stamp: float = int(raw) if raw.isdigit() else float(raw)
     except ValueError:
         stamp = math.nan
     if not 0 <= stamp <= _LATEST_MS:

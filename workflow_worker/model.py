@@ -16,7 +16,7 @@ Json = dict[str, Any]
 """A JSON object, decoded to plain Python types."""
 
 
-class Event(msgspec.Struct, frozen=True):
+class Event(msgspec.Struct, frozen=True, gc=False):
     """An immutable, named message.
 
     Attributes:
@@ -215,7 +215,7 @@ class Overdue(msgspec.Struct, frozen=True):
     action: str = ""
 
 
-class Task(msgspec.Struct, frozen=True):
+class Task(msgspec.Struct, frozen=True, gc=False):
     """One leased stream entry: run this execution.
 
     Attributes:
@@ -261,7 +261,7 @@ class Task(msgspec.Struct, frozen=True):
     overdue: Overdue | None = None
 
 
-class Decision(msgspec.Struct, frozen=True):
+class Decision(msgspec.Struct, frozen=True, gc=False):
     """What a run of an execution came to; the commit carries it out as a whole.
 
     Attributes:

@@ -21,6 +21,11 @@ def mark(kind: str, name: str, text: str = "") -> None:
         file.write(line)
 
 
+@app.workflow(on="nothing")
+def nothing(ctx: Context) -> None:
+    """Ends at once."""
+
+
 @app.workflow(on="quick")
 def quick(ctx: Context, event: Event) -> None:
     mark("ran", event.key)

@@ -38,8 +38,8 @@ def test_what_a_worker_was_killed_for_is_not_given_back() -> None:
     kept = task(2, Overdue("2-0"))
     pool.put([task(1), kept, task(3)])
     assert pool.withdraw() == [task(1), task(3)]
-    assert pool.queue.get_nowait() is kept
-    assert pool.queue.empty()
+    assert pool.line.next() is kept
+    assert pool.line.next() is None
 
 
 def test_it_is_busy_when_every_thread_has_something_to_run() -> None:

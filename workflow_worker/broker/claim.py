@@ -238,7 +238,8 @@ def _taken(reply: Reply, partition: Partition) -> Taken:
 
 
 def _task(row: list[Reply], partition: Partition, now: int) -> Task:
-    entry, fields = row[0].decode(), row[3]
+    entry, flat = row[0].decode(), row[3]
+    fields = dict(zip(flat[::2], flat[1::2], strict=True))
     workflow = as_text(row[2])
     event: Event | None = None
     defect = ""
@@ -254,7 +255,7 @@ def _task(row: list[Reply], partition: Partition, now: int) -> Task:
         # The way of nearly every event: new, read for the first time.
         return Task(entry, 1, 1, execution_id, workflow, event, defect, None, keep=keep)
     task = Task(entry, row[1], row[1], execution_id, workflow, event, defect, keep=keep)
-    return _repeated(row, task, now)
+    return _repeated(row, fields, task, now)
 
 
 _BARE, _RECORDED, _WAKE = 4, 8, 9
@@ -263,9 +264,10 @@ _UNCOUNTED = 11
 """Place in a record: set while no commit that is no retry has counted its event."""
 
 
-def _repeated(row: list[Reply], task: Task, now: int) -> Task:
+def _repeated(
+    row: list[Reply], marks: dict[bytes, bytes], task: Task, now: int
+) -> Task:
     """Add what a copy, a redelivery or a wake carries beside a first delivery."""
-    marks = _marks(row[3])
     task = msgspec.structs.replace(
         task,
         deliveries=task.count + _number(marks, b"_deliveries", 0),
@@ -322,14 +324,7 @@ def _record(values: list[bytes | None]) -> Record:
     )
 
 
-def _marks(fields: list[bytes]) -> dict[bytes, bytes]:
-    pairs = iter(fields)
-    return {k: v for k, v in zip(pairs, pairs, strict=True) if k.startswith(b"_")}
-
-
-def _origin(entry: str, fields: list[bytes]) -> str:
+def _origin(entry: str, fields: dict[bytes, bytes]) -> str:
     """Return the event id of an entry that can't be decoded."""
-    pairs = iter(fields)
-    found = dict(zip(pairs, pairs, strict=True))
-    raw = found.get(b"id") or found.get(b"_origin")
+    raw = fields.get(b"id") or fields.get(b"_origin")
     return as_text(raw) if raw else entry

@@ -9,9 +9,10 @@ its client: one call costs half as much.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, cast
 
+import hiredis
 from redis.backoff import NoBackoff
 from redis.connection import (
     Connection,
@@ -44,6 +45,8 @@ _STATES = re.compile(
     r"|unauthenticated (multi)?bulk",
     re.IGNORECASE,
 )
+# Its stub says that a command is a tuple of one.
+_pack = cast("Callable[[Sequence[str | bytes | int]], bytes]", hiredis.pack_command)
 _FULL = re.compile(r"\bOOM\b|used memory > 'maxmemory'|out of memory", re.IGNORECASE)
 
 
@@ -126,9 +129,10 @@ class Link:
         connection: AnyConnection,
         commands: Sequence[tuple[str | bytes | int, ...]],
     ) -> None:
+        # In one piece: redis-py sends each part of a long command by itself.
+        packed = b"".join(map(_pack, commands))
         try:
-            packed = connection.pack_commands(commands)
-            connection.send_packed_command(packed, check_health=False)
+            connection.send_packed_command([packed], check_health=False)
         except (RedisError, OSError) as error:
             self.close()
             raise OutcomeUnknown(
@@ -137,9 +141,10 @@ class Link:
 
     def _receive(self, connection: AnyConnection, block: float) -> Reply:
         # A half-open link never answers: no read outlives its block by much.
-        deadline = block + BLOCK_MARGIN if block else self._timeout
         try:
-            return connection.read_response(timeout=deadline)
+            if not block:  # the socket has that timeout: to set one costs two calls
+                return connection.read_response()
+            return connection.read_response(timeout=block + BLOCK_MARGIN)
         except ResponseError as error:
             raise translated(error) from error
         except (RedisError, OSError) as error:

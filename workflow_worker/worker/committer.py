@@ -21,7 +21,7 @@ from workflow_worker.worker.tally import Tally
 
 log = logging.getLogger(__name__)
 
-LINGER = 0.001
+LINGER = 0.003
 """Seconds to wait for company when events end faster than commits."""
 MOST = 500
 """Most decisions in one call: the server serves nobody else meanwhile."""

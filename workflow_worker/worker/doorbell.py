@@ -24,15 +24,19 @@ class Doorbell:
             self.sleeping = False
             self._rings.put(None)
 
-    def sleep(self, timeout: float | None = None) -> None:
+    def sleep(self, timeout: float | None = None) -> bool:
         """Sleep until rung; set :attr:`sleeping` before the last look. May wake early.
 
         Args:
             timeout: most seconds to sleep.
+
+        Returns:
+            False if nobody rang.
         """
         try:
             self._rings.get(timeout=timeout)
         except queue.Empty:
-            pass
+            return False
         finally:
             self.sleeping = False
+        return True

@@ -8,7 +8,6 @@ the event is a suspect.
 from __future__ import annotations
 
 import logging
-import queue
 import traceback
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -21,6 +20,7 @@ from workflow_worker.model import Decision, Failure, Outcome, Task
 from workflow_worker.worker.admission import Admission
 from workflow_worker.worker.effects import RunEffects, show
 from workflow_worker.worker.leases import Leases
+from workflow_worker.worker.line import Line
 from workflow_worker.worker.quarantine import Quarantine
 
 if TYPE_CHECKING:
@@ -33,7 +33,8 @@ class Hand:
     """What one thread does.
 
     Args:
-        tasks: where they come from; None ends it.
+        line: where tasks come from.
+        number: of this thread in it.
         leases: what is held.
         runner: runs workflows.
         lane: where the board shows this thread.
@@ -46,7 +47,8 @@ class Hand:
 
     def __init__(
         self,
-        tasks: queue.SimpleQueue[Task | None],
+        line: Line,
+        number: int,
         leases: Leases,
         runner: Runner,
         lane: Lane,
@@ -56,7 +58,8 @@ class Hand:
         decided: Callable[[Task, Decision, float], None],
         freed: Callable[[], None],
     ) -> None:
-        self._tasks = tasks
+        self._line = line
+        self._number = number
         self._leases = leases
         self._runner = runner
         self._lane = lane
@@ -67,17 +70,16 @@ class Hand:
         self._freed = freed
 
     def work(self) -> None:
-        """Run tasks until told to end."""
-        tasks, lane = self._tasks, self._lane
+        """Run tasks until the line ends."""
+        line, lane = self._line, self._lane
         while True:
-            try:
-                task = tasks.get_nowait()
-            except queue.Empty:
+            task = line.next()
+            if task is None:
                 # Not before: what comes at once shows itself in the same place.
                 lane.clear()
-                task = tasks.get()
-            if task is None:
-                break
+                task = line.wait(self._number)
+                if task is None:
+                    break
             if self._leases.owns(task):
                 self._handle(task)
             self._freed()

@@ -11,8 +11,6 @@ import logging
 import random
 from collections.abc import Callable
 
-import msgspec
-
 from workflow_worker.board import Slot
 from workflow_worker.broker import claim
 from workflow_worker.broker.claim import Taken
@@ -33,6 +31,7 @@ from workflow_worker.model import (
     Task,
 )
 from workflow_worker.settings import Settings
+from workflow_worker.worker import deaths
 from workflow_worker.worker.committer import Committer
 from workflow_worker.worker.leases import Leases
 from workflow_worker.worker.pool import Pool
@@ -41,6 +40,8 @@ from workflow_worker.worker.tally import Tally
 
 log = logging.getLogger(__name__)
 
+LOOK = 0.005
+"""Seconds after which what one thread was to do alone is shown to the others."""
 REFRESH = 60.0
 """Seconds between tellings of what this App wants."""
 PATIENCE_MS = 3_600_000
@@ -144,6 +145,7 @@ class Reader:
             self._claim(room)
             return
         taken = claim.take(self._link, self._leases.owner, room, settle_bell=self._rung)
+        self._pool.pressed = len(taken.tasks) == room
         if self._accept(taken):
             self._rung = True
         else:
@@ -153,8 +155,16 @@ class Reader:
         bell = self._pool.room_bell
         bell.sleeping = True
         if not self._pool.room():
-            self._asleep(lambda: bell.sleep(0.5))
+            self._asleep(self._sleep_on_room)
         bell.sleeping = False
+
+    def _sleep_on_room(self) -> None:
+        pool = self._pool
+        left = pool.line.left
+        rung = pool.room_bell.sleep(0.5 if left is None else LOOK)
+        if not rung and pool.line.left is left:
+            # Who was to run it does not get on.
+            pool.rouse()
 
     def _await_bell(self, next_timer_ms: int) -> bool:
         until_claim = int((self._claim_at - monotonic()) * 1000)
@@ -163,6 +173,7 @@ class Reader:
             block = min(block, next_timer_ms)
         if not block:
             return False
+        self._pool.rouse()
         rung = False
 
         def wait() -> None:
@@ -187,7 +198,7 @@ class Reader:
         self._pool.clock.set(taken.server_ms)
         tasks = taken.tasks
         if dead:
-            tasks = [_told(task, dead) for task in tasks]
+            tasks = [deaths.told(task, dead) for task in tasks]
         if tasks:
             self._leases.hold(tasks)
             self._pool.put([task for task in tasks if self._can_run(task)])
@@ -277,7 +288,7 @@ class Reader:
                 self._link,
                 self._leases.owner,
                 dead.consumer,
-                started=_charged(dead),
+                started=deaths.charged(dead),
                 held=list(self._leases.held),
             )
             self._accept(taken, before)
@@ -315,33 +326,6 @@ class Reader:
             log.info("found %d events whose hand-out never arrived", found)
         self._settle_in()
         return True
-
-
-def _charged(dead: Predecessor) -> tuple[str, ...]:
-    """Return the entries against which a death counts: all that ran.
-
-    None if the master ordered it: what ran for too long has failed a try for it, which
-    its journal says, and may be on its way to more of them.
-    """
-    return () if dead.ordered else dead.started
-
-
-def _told(task: Task, before: tuple[Predecessor, ...]) -> Task:
-    """Return the task with what is known of how it ended last time."""
-    dead = next((each for each in before if _ran(each, task.entry)), None)
-    if dead is None:
-        return task
-    overdue = [each for each in dead.overdue if each.entry == task.entry]
-    # Where an action took too long, it is to blame and not the function that waits.
-    overdue.sort(key=lambda each: not each.ordinal)
-    last = task.exit if dead.ordered else dead.exit
-    return msgspec.structs.replace(
-        task, exit=last, overdue=overdue[0] if overdue else None
-    )
-
-
-def _ran(dead: Predecessor, entry: str) -> bool:
-    return entry in dead.started or any(entry == each.entry for each in dead.overdue)
 
 
 def _unwanted(task: Task) -> Decision:

@@ -6,7 +6,6 @@ Owns how many run at once, and how far to read ahead. What one thread does is in
 
 from __future__ import annotations
 
-import queue
 import threading
 from typing import TYPE_CHECKING
 
@@ -28,6 +27,7 @@ from workflow_worker.worker.flusher import Flusher
 from workflow_worker.worker.hand import Hand
 from workflow_worker.worker.leases import Leases
 from workflow_worker.worker.limiter import Limiter
+from workflow_worker.worker.line import Line
 from workflow_worker.worker.meter import Meter
 from workflow_worker.worker.quarantine import Quarantine
 from workflow_worker.worker.vitals import Recent
@@ -37,6 +37,10 @@ if TYPE_CHECKING:
 
 AHEAD = 0.05
 """Seconds of work worth having queued: more would only wait here, away from others."""
+QUICK = 0.0001
+"""Seconds below which an event is too short to wake a thread for."""
+_UNCOMMITTED = 100
+"""Decisions that may wait in any case before nothing more is read."""
 _FAILING = (Outcome.FAILED, Outcome.RETRYING)
 _SLOW = 1.0
 """First guess of how long an event runs: nothing is read ahead before the first one."""
@@ -65,7 +69,9 @@ class Pool:
         self.runner = runner
         self.leases = leases
         self.clock = ServerClock()
-        self.queue: queue.SimpleQueue[Task | None] = queue.SimpleQueue()
+        self.line = Line()
+        self.pressed = False
+        """The last take came back full, so there is more: set by whoever reads."""
         self.room_bell = Doorbell()
         self.recent = Recent()
         self.committer: Committer
@@ -106,7 +112,8 @@ class Pool:
         effects = RunEffects(self._means, lane, Link(url))
         self._means.flusher.watch(effects)
         return Hand(
-            self.queue,
+            self.line,
+            number,
             self.leases,
             self.runner,
             lane,
@@ -151,9 +158,19 @@ class Pool:
         self._means.scope = f"{self._settings.workflow_namespace}:{epoch}"
 
     def put(self, tasks: list[Task]) -> None:
-        """Queue tasks that are held."""
-        for task in tasks:
-            self.queue.put(task)
+        """Queue tasks that are held, and wake who is to run them.
+
+        What ends sooner than a thread wakes up is left to one of them: a second is
+        called where the first does not get on, see :meth:`rouse`.
+        """
+        threads = len(tasks)
+        if self._pace < QUICK:
+            threads = 0 if self.line else 1
+        self.line.put(tasks, threads)
+
+    def rouse(self) -> None:
+        """Wake a thread for each task that none has begun."""
+        self.line.wake(len(self.line))
 
     def room(self) -> int:
         """Return how many more events are wanted now.
@@ -161,12 +178,10 @@ class Pool:
         Every free thread is worth a read at once; reading ahead only in gulps, for a
         round trip costs the same for one entry as for many.
         """
-        most = self._most_ahead
-        waiting = self.committer.waiting
-        if waiting > 8 * most or self.quarantine.closed:
+        if self._blocked:
             return 0
+        most, used = self._most_ahead, self._used
         ahead = min(most, int(AHEAD / self._pace * self._count))
-        used = len(self.leases.held) - waiting
         room = self._count + ahead - used
         if used >= self._count and room * 2 < ahead:
             return 0
@@ -174,11 +189,20 @@ class Pool:
 
     def busy(self) -> bool:
         """Tell whether every thread has something to run."""
-        return len(self.leases.held) - self.committer.waiting >= self._count
+        return self._used >= self._count
+
+    @property
+    def _used(self) -> int:
+        return len(self.leases.held) - self.committer.waiting
+
+    @property
+    def _blocked(self) -> bool:
+        waiting = self.committer.waiting
+        return waiting > 8 * self._most_ahead + _UNCOMMITTED or self.quarantine.closed
 
     def hurried(self) -> bool:
         """Tell whether the next event ends within about a millisecond."""
-        return self._pace < 0.001 and not self.queue.empty()  # noqa: PLR2004 - a ms
+        return self._pace < 0.001 and (self.pressed or bool(self.line))  # noqa: PLR2004 - a ms
 
     def withdraw(self) -> list[Task]:
         """Take back what no thread has begun, and have none begin what waits.
@@ -188,13 +212,8 @@ class Pool:
         """
         self.quarantine.drain()
         queued: list[Task] = []
-        while True:
-            try:
-                task = self.queue.get_nowait()
-            except queue.Empty:
-                break
-            if task is not None:
-                queued.append(task)
+        while (task := self.line.next()) is not None:
+            queued.append(task)
         self.put([task for task in queued if task.overdue])
         return [task for task in queued if not task.overdue]
 
@@ -207,8 +226,7 @@ class Pool:
         Returns:
             False if something still runs then.
         """
-        for _ in self._threads:
-            self.queue.put(None)
+        self.line.end()
         for thread in self._threads:
             thread.join(max(until - monotonic(), 0.0))
         return not any(thread.is_alive() for thread in self._threads)
