@@ -1,0 +1,1 @@
+"""All contenders; their modules are imported in their own environments alone."""

@@ -1,0 +1,104 @@
+"""Which measurements are made, in which order, how often. It measures nothing itself.
+
+Contenders take turns within a round, so that whatever else the machine does hits all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+import curves
+from contenders import Contender
+from drains import Count, Figures, drain
+from latencies import latency, roundtrip
+from recovery import recovery
+from running import Stage
+
+Measured = tuple[Figures, list[int]]
+"""Figures, and single times in microseconds where there are some."""
+
+FEWER = {"io": 2, "cpu": 1, "latency": 1, "roundtrip": 2, "recovery": 1}
+"""The most rounds of peers where they take long and vary little."""
+SIMPLE = "noop", "io", "cpu", "five"
+WORKLOADS = (*SIMPLE, "latency", "roundtrip", "recovery", "curves")
+
+
+@dataclass(frozen=True)
+class Job:
+    """One measurement.
+
+    Attributes:
+        workload: its name; of a curve ``curve-NAME``.
+        contender: who.
+        round: counted from 1.
+        measure: does it.
+        env: what differs from the contender's usual set-up.
+        x: where on a curve.
+    """
+
+    workload: str
+    contender: Contender
+    round: int
+    measure: Callable[[Stage], Measured]
+    env: dict[str, str] = field(default_factory=dict)
+    x: int | None = None
+
+
+def jobs(
+    contenders: Sequence[Contender], only: Sequence[str], rounds: int, quick: bool
+) -> Iterator[Job]:
+    """Return all measurements in order.
+
+    Args:
+        contenders: who takes part.
+        only: which workloads; none for all.
+        rounds: how often; some workloads are never repeated so often.
+        quick: hardly any work, and one recovery or point of a curve: to try it.
+    """
+    wanted = only or WORKLOADS
+    for each in range(1, rounds + 1):
+        for workload in wanted:
+            for contender in contenders:
+                if _takes_part(contender, workload, each):
+                    measure = _measure(workload, contender, quick)
+                    yield Job(workload, contender, each, measure)
+    ours = [each for each in contenders if each.ours][:1]
+    for contender in ours if "curves" in wanted else ():
+        yield from _curves(contender, quick)
+
+
+def _takes_part(contender: Contender, workload: str, round_: int) -> bool:
+    if workload not in contender.workloads:
+        return False
+    return contender.ours or contender.floor or round_ <= FEWER.get(workload, round_)
+
+
+def _measure(
+    workload: str, contender: Contender, quick: bool
+) -> Callable[[Stage], Measured]:
+    if workload == "latency":
+        return lambda stage: latency(stage, quick)
+    if workload == "roundtrip":
+        return lambda stage: roundtrip(stage, quick)
+    if workload == "recovery":
+        return lambda stage: (recovery(stage), [])
+    events = Count(quick).events(contender, workload)
+    return lambda stage: (drain(stage, workload, events), [])
+
+
+def _curves(contender: Contender, quick: bool) -> Iterator[Job]:
+    for at in curves.QUICK_POINTS if quick else curves.POINTS:
+        for each in range(1, at.repeats + 1):
+            name = f"curve-{at.curve}"
+            yield Job(name, contender, each, _point(at), dict(at.env), at.x)
+    for actions in curves.QUICK_JOURNALS if quick else curves.JOURNALS:
+        yield Job("curve-journal", contender, 1, _journal(actions), x=actions)
+
+
+def _point(at: curves.Point) -> Callable[[Stage], Measured]:
+    return lambda stage: (curves.point(stage, at), [])
+
+
+def _journal(actions: int) -> Callable[[Stage], Measured]:
+    return lambda stage: (curves.journal(stage, actions), [])
