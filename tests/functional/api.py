@@ -38,7 +38,7 @@ class Api(Service):
         url = f"http://127.0.0.1:{self.http_port}{path}"
         request = urllib.request.Request(url, data, given | named)
         try:
-            with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310 - http, above
+            with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310 - http, above
                 return answer.status, json.load(answer)
         except urllib.error.HTTPError as error:
             with error:

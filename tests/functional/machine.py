@@ -84,7 +84,7 @@ class Machine:
                 stderr=log,
             )
         try:
-            self._pid = wait_until(self._booted, 30, "systemd answers")
+            self._pid = wait_until(self._booted, what="systemd answers")
         except BaseException:
             self.__exit__()
             raise
@@ -94,7 +94,7 @@ class Machine:
         self._process.kill()
         self._process.wait(10)
         for group in self._groups:
-            wait_until(lambda: _remove(group), 10, f"{group} is empty")  # noqa: B023 - called at once
+            wait_until(lambda: _remove(group), what=f"{group} is empty")  # noqa: B023 - called at once
 
     def install(self, name: str, app: str) -> None:
         """Make ``/srv/NAME``: an App in the module ``shop``, and what runs it."""

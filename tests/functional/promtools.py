@@ -53,7 +53,7 @@ def prometheus(target_port: int, folder: Path) -> Iterator[Query]:
         asked = urllib.parse.urlencode({"query": expression})
         url = f"http://127.0.0.1:{port}/api/v1/query?{asked}"
         try:
-            with urllib.request.urlopen(url, timeout=5) as answer:
+            with urllib.request.urlopen(url, timeout=20) as answer:
                 found: list[dict[str, Any]] = json.load(answer)["data"]["result"]
         except urllib.error.HTTPError as error:
             if error.code != HTTPStatus.SERVICE_UNAVAILABLE:  # it is not ready yet
@@ -65,7 +65,7 @@ def prometheus(target_port: int, folder: Path) -> Iterator[Query]:
 
     process = subprocess.Popen(command)
     try:
-        wait_until(lambda: query("up == 1"), 30, "Prometheus has scraped")
+        wait_until(lambda: query("up == 1"), what="Prometheus has scraped")
         yield query
     finally:
         process.terminate()

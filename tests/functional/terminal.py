@@ -17,6 +17,8 @@ from tests.servers import wait_until
 OTHER_SCREEN, FIRST_SCREEN = "\x1b[?1049h", "\x1b[?1049l"
 HIDDEN, VISIBLE = "\x1b[?25l", "\x1b[?25h"
 """What makes the cursor so."""
+_ENVIRON = {k: v for k, v in os.environ.items() if k not in ("COLUMNS", "LINES")}
+"""Without what would say that the terminal has another size than it has."""
 _CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 _COLOUR = re.compile(r"\x1b\[[0-9;]*3[0-9][0-9;]*m")
 
@@ -36,7 +38,7 @@ class Terminal:
         # Whoever leads a session gets the terminal that it opens first.
         self.process = subprocess.Popen(
             ["sh", "-c", f'exec <>"$0" >&0 2>&0; {line}', tty, *arguments],
-            env=os.environ | {"TERM": "xterm-256color"} | env,
+            env=_ENVIRON | {"TERM": "xterm-256color"} | env,
             start_new_session=True,
         )
 

@@ -53,7 +53,7 @@ class Terminal(Service):
         return self
 
     def until_executing(self) -> None:
-        wait_until(lambda: self.health().get("status") == "healthy", 30, "healthy")
+        wait_until(lambda: self.health().get("status") == "healthy", what="healthy")
         self.remember()
 
     def until_watching(self) -> None:
@@ -77,7 +77,7 @@ class Terminal(Service):
             env=self.env | environment,
             capture_output=True,
             text=True,
-            timeout=30,
+            timeout=60,
             check=True,
         )
         return done.stdout

@@ -70,7 +70,7 @@ def test_a_late_approval_never_approves_the_next_order(
             for thread in approvals:
                 thread.join()
             if chance.random() < 0.5:
-                client.wait(f"0-first-{turn}.approval", timeout=20)
+                client.wait(f"0-first-{turn}.approval", timeout=60)
             # Published after both approvals, so neither is meant for it.
             client.publish("placed", key=key, id=f"next-{turn}")
         until_quiet(db)
@@ -88,7 +88,7 @@ def test_submitted_actions_run_side_by_side_and_answer_in_order(
     service: Service,
 ) -> None:
     with service.client() as client:
-        assert client.publish("meets", wait=True, timeout=20) == [2, 1, 0]
+        assert client.publish("meets", wait=True, timeout=60) == [2, 1, 0]
 
 
 def test_a_cancel_reaches_who_waits_at_once_and_undoes(

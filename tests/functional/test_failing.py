@@ -31,7 +31,7 @@ def start(service: Service, name: str, key: str, **payload: object) -> str:
 
 def result(service: Service, key: str, workflow: str) -> object:
     with service.client() as client:
-        return client.wait(f"0-{key}.{workflow}", timeout=30)
+        return client.wait(f"0-{key}.{workflow}", timeout=60)
 
 
 def attempts(service: Service, key: str) -> list[str]:
@@ -41,7 +41,7 @@ def attempts(service: Service, key: str) -> list[str]:
 
 def letter(service: Service) -> DeadLetter:
     with service.client() as client:
-        found = wait_until(client.dead_letters, 30, "a dead letter")
+        found = wait_until(client.dead_letters, what="a dead letter")
     assert len(found) == 1
     return found[0]
 

@@ -73,7 +73,7 @@ def test_a_worker_whose_start_fails_takes_nothing_and_is_tried_until_it_does_not
             "crash loop" in why and "on_worker_start failed" in why for why in reasons
         )
 
-    wait_until(crash_loop, 40, "the health says why")
+    wait_until(crash_loop, 120, "the health says why")
     assert service.health()["status"] == "unhealthy"
     assert service.get("/readyz")[0] == 503
     assert "ConnectionError: the database is away" in service.log()
@@ -94,7 +94,7 @@ def test_dead_letters_are_told_of_beside_everything_else(
         for key in ("bad", "last"):
             client.publish("permanent", key=key)
         result = client.publish("acts", {"n": 5}, id="a", keep=True)
-        assert client.wait(f"0-{result}.acts", timeout=20) == 5
+        assert client.wait(f"0-{result}.acts", timeout=60) == 5
         until_quiet(db)
         assert service.marked("buried") == [], "the first call holds up no commit"
 

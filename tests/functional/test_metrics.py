@@ -31,7 +31,7 @@ def service(db: redis.Redis, valkey: Server, tmp_path: Path) -> Iterator[Service
 
 def exposition(service: Service) -> str:
     url = f"http://127.0.0.1:{service.http_port}/metrics"
-    with urllib.request.urlopen(url, timeout=5) as answer:
+    with urllib.request.urlopen(url, timeout=20) as answer:
         kind = answer.headers["Content-Type"]
         assert kind == "text/plain; version=0.0.4; charset=utf-8"
         return str(answer.read().decode())
@@ -88,7 +88,7 @@ def test_every_metric_is_served_and_promtool_has_nothing_to_say(
         ]
         return text if all(there) else None
 
-    text = wait_until(all_there, 10, "every metric of the table")
+    text = wait_until(all_there, what="every metric of the table")
     assert promtool("check", "metrics", text=text) == (0, "")
 
 
@@ -142,13 +142,13 @@ def test_counters_equal_the_books_after_ten_reloads_under_load(
             and total(counted, "tickets_sold_total") == 2 * each
         )
 
-    wait_until(agree, 10, "the counters agree with the books")
+    wait_until(agree, what="the counters agree with the books")
 
 
 def reload(service: Service, times: int) -> None:
     """Reload the code, and wait for the end of it."""
     service.signal(signal.SIGHUP)
-    wait_until(lambda: service.log().count("reload finished") >= times, 30, "reloaded")
+    wait_until(lambda: service.log().count("reload finished") >= times, what="reloaded")
 
 
 @needs_prometheus

@@ -54,7 +54,7 @@ def test_workers_run_what_the_master_imported_and_collect_only_their_own_garbage
     with Service(valkey.url, folder, app="shop:app", cwd=folder) as service:
         service.start("--preload")
         with service.client() as client:
-            seen = client.publish("look", wait=True, timeout=20)
+            seen = client.publish("look", wait=True, timeout=60)
         workers = set(service.ready_pids())
         assert seen["pid"] in workers
         assert (seen["collects"], seen["frozen"]) == (True, True)
@@ -70,9 +70,9 @@ def test_metrics_that_were_declared_in_the_master_count_in_the_workers(
         service.start("--preload")
         with service.client() as client:
             for _ in range(3):
-                client.publish("look", wait=True, timeout=20)
+                client.publish("look", wait=True, timeout=60)
         url = f"http://127.0.0.1:{service.http_port}/metrics"
-        with urllib.request.urlopen(url, timeout=5) as answer:
+        with urllib.request.urlopen(url, timeout=20) as answer:
             lines = answer.read().decode().splitlines()
     assert [line for line in lines if line.startswith("looks_total")] == [
         "looks_total 3.0"

@@ -76,7 +76,7 @@ def live(client: Client, db: redis.Redis) -> None:
     db.xadd("{wf:0}:events", {"name": "paid", "payload": f"no JSON {CARD}"})
     db.xadd("{wf:0}:events", {"payload": f'{{"card": "{CARD}"}}', "headers": CARD})
     client.publish("said", secret, key="paid", headers=secret)
-    wait_until(lambda: client.execution("0-paid.pay").status == "completed")
+    client.wait("0-paid.pay", timeout=60)
     until_quiet(db)
     assert len(client.dead_letters()) == 6
 
@@ -86,7 +86,7 @@ def ask(service: Service, path: str) -> str:
         f"http://127.0.0.1:{service.http_port}{path}",
         headers={"Authorization": f"Bearer {TOKEN}"},
     )
-    with urllib.request.urlopen(request, timeout=5) as answer:  # noqa: S310 - as above
+    with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310 - as above
         text: str = answer.read().decode()
     return text
 
@@ -98,14 +98,14 @@ def command(service: Service, *arguments: str, typed: str = "") -> tuple[int, st
         input=typed,
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=60,
         check=False,
     )
     return done.returncode, done.stdout + done.stderr
 
 
 def until_healthy(service: Service) -> None:
-    wait_until(lambda: service.health().get("status") == "healthy", 30, "healthy")
+    wait_until(lambda: service.health().get("status") == "healthy", what="healthy")
 
 
 def commands_of(processes: list[psutil.Process]) -> str:

@@ -103,7 +103,7 @@ class Unit:
 
     def until(self, state: str) -> None:
         what = f"{self.unit} is {state}"
-        wait_until(lambda: self.show("ActiveState") == state, 30, what)
+        wait_until(lambda: self.show("ActiveState") == state, what=what)
 
     def processes(self) -> list[psutil.Process]:
         return self.machine.processes(self.unit)
@@ -115,7 +115,7 @@ class Unit:
 
     def get(self, path: str) -> dict[str, Any]:
         url = f"http://127.0.0.1:{self.http_port}{path}"
-        with urllib.request.urlopen(url, timeout=5) as answer:
+        with urllib.request.urlopen(url, timeout=20) as answer:
             found: dict[str, Any] = json.load(answer)
         return found
 
@@ -177,7 +177,7 @@ def test_a_service_whose_workers_fall_is_not_up_until_they_stand(alone: Unit) ->
     fall.unlink()
     alone.until("active")
     with alone.client() as client:
-        assert client.publish("look", wait=True, timeout=20)
+        assert client.publish("look", wait=True, timeout=60)
     alone.ctl("stop")
 
 
@@ -197,7 +197,7 @@ def test_a_stopped_master_is_killed_with_its_children_and_started_again(
 ) -> None:
     restarts, before = int(unit.show("NRestarts")), unit.processes()
     unit.master().send_signal(signal.SIGSTOP)
-    wait_until(lambda: int(unit.show("NRestarts")) == restarts + 1, 30)
+    wait_until(lambda: int(unit.show("NRestarts")) == restarts + 1)
     assert gone(before)
     unit.until("active")
 
@@ -265,7 +265,7 @@ def test_user_code_writes_to_its_own_folder_and_does_not_speak_for_the_service(
     unit: Unit,
 ) -> None:
     with unit.client() as client:
-        seen = client.publish("look", wait=True, timeout=20)
+        seen = client.publish("look", wait=True, timeout=60)
     expected = {"outside": "Read-only file system", "root": False, "speaks": False}
     assert seen == expected
 

@@ -74,7 +74,7 @@ def test_a_workflow_runs_over_tls(
         url = f"rediss://127.0.0.1:{port}/0?ssl_ca_certs={authority / 'ca.pem'}"
         with Service(url, tmp_path, WORKER_COUNT="1").start() as service:
             with service.client() as client:
-                assert client.publish("doubles", {"n": 21}, wait=True, timeout=20) == 42
+                assert client.publish("doubles", {"n": 21}, wait=True, timeout=60) == 42
             wait_until(lambda: service.marked("ran") == ["emitted-42"])
             assert service.stop() == 0
 

@@ -89,8 +89,8 @@ def test_a_signal_ends_it_in_the_same_way(service: Service, how: str) -> None:
 def test_a_frame_follows_the_size_of_the_terminal(service: Service) -> None:
     with top(service.redis_url, TOP.replace("0.2", "600")) as screen:
         screen.until("through_gate")
-        screen.resize(50, 12)
         screen.again()
+        screen.resize(50, 12)
 
         def fits() -> bool:
             frames = screen.read().split("\x1b[H")[1:]
@@ -144,7 +144,7 @@ def test_a_program_gets_one_object_a_line(service: Service, tmp_path: Path) -> N
         cwd=tmp_path,
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=60,
         check=True,
     )
     looks = [json.loads(line) for line in done.stdout.splitlines()]

@@ -35,7 +35,7 @@ class Desk:
             env=self.service.env,
             capture_output=True,
             text=True,
-            timeout=30,
+            timeout=60,
             check=True,
         )
         return done.stdout

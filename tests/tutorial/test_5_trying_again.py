@@ -14,7 +14,7 @@ app = App("orders")
 FOLDER = Path(__file__).parent
 
 
-@app.action(retry=RetryPolicy(max_retries=10, base=0.01, maximum=0.05))
+@app.action(retry=RetryPolicy(max_retries=1000, base=0.01, maximum=0.05))
 def charge(key: str) -> str:
     with (FOLDER / "asked.txt").open("a") as file:
         file.write(key + "\\n")

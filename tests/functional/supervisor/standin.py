@@ -48,7 +48,7 @@ def worker(
     consumer = f"{instance}.{slot_index}.{os.getpid()}"
     plan = (FOLDER / "plan").read_text()
     slot.begin(consumer)
-    born(consumer, slot_index, predecessors, settings)
+    born(consumer, slot_index, predecessors, settings, plan)
     if plan == "refuse":
         return 4
     if plan == "crash":
@@ -167,8 +167,10 @@ def born(
     slot: int,
     predecessors: tuple[Predecessor, ...],
     settings: Settings,
+    plan: str,
 ) -> None:
     row = {
+        "plan": plan,
         "pid": os.getpid(),
         "slot": slot,
         "consumer": consumer,

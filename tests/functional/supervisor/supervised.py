@@ -50,7 +50,7 @@ class Service:
     def get(self, path: str) -> dict[str, Any]:
         url = f"http://127.0.0.1:{self.port}{path}"
         try:
-            with urlopen(url, timeout=10) as answer:
+            with urlopen(url, timeout=30) as answer:
                 body = answer.read()
         except HTTPError as error:
             with error:

@@ -170,5 +170,5 @@ def test_a_changed_file_reloads_by_itself(start: Start, tmp_path: Path) -> None:
             (tmp_path / "flows.py").write_text(GOOD_APP)
             and service.pids().isdisjoint(before)
         ),
-        timeout=30,
+        timeout=60,
     )
