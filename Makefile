@@ -3,8 +3,10 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+# Functional tests run beside each other, for they wait more than they compute; 0: alone.
+AT_ONCE ?= 4
 
-.PHONY: help demo dev start test check unit functional chaos format build clean
+.PHONY: help demo dev start bench test check unit functional scenarios chaos format build clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort
@@ -24,7 +26,7 @@ dev: $(READY)  ## the example app with autoreload, debug logs and an embedded se
 start: $(READY)  ## the service, configured by the environment and .env
 	$(BIN)/wfworker start
 
-test: check unit functional chaos  ## what CI runs
+test: check unit functional scenarios  ## what CI runs
 
 check: $(READY)  ## format, lint, types, import layers, file sizes
 	$(BIN)/ruff format --check .
@@ -37,10 +39,16 @@ unit: $(READY)  ## tests without Redis and without processes
 	$(BIN)/pytest tests/unit
 
 functional: $(READY)  ## tests on real servers with real workers
-	$(BIN)/pytest tests/functional tests/tutorial
+	$(BIN)/pytest -n $(AT_ONCE) --dist worksteal tests/functional tests/tutorial
 
-chaos: $(READY)  ## kills and outages under load, then the books are checked
-	$(BIN)/pytest tests/chaos
+scenarios: $(READY)  ## kills and outages under load, then the books are checked
+	$(BIN)/pytest -n 2 --dist worksteal tests/chaos
+
+chaos: $(READY)  ## a million events and 500 faults, about 25 minutes; writes docs/chaos
+	$(BIN)/python -m tests.chaos.campaign --write
+
+bench: $(READY)  ## speed beside all peers, about 25 minutes; writes docs/bench
+	$(BIN)/python scripts/bench
 
 format: $(READY)  ## put the code into its format
 	$(BIN)/ruff format .
@@ -50,4 +58,4 @@ build: $(READY)  ## wheel and source archive in dist/
 	$(BIN)/python -m build
 
 clean:  ## remove what was made here
-	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .bench build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

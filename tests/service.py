@@ -9,6 +9,7 @@ import subprocess
 import sys
 import urllib.error
 import urllib.request
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -20,7 +21,12 @@ from workflow_worker.client import Client
 
 
 class Service:
-    """One instance. Killed, with all its processes, at the end of the block."""
+    """One instance. Killed, with all its processes, at the end of the block.
+
+    ``within`` is what its command begins with.
+    """
+
+    within: Sequence[str] = ()
 
     def __init__(
         self,
@@ -58,7 +64,10 @@ class Service:
     def launch(self, *flags: str) -> Self:
         with self.log_path.open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "workflow_worker", "start", *flags],
+                [
+                    *self.within,
+                    *(sys.executable, "-m", "workflow_worker", "start", *flags),
+                ],
                 cwd=self.cwd,
                 env=self.env,
                 stdout=log,
@@ -75,7 +84,7 @@ class Service:
                 raise AssertionError(message)
             return len(self.ready_pids()) == wanted
 
-        wait_until(ready, 30, f"{wanted} workers ready")
+        wait_until(ready, what=f"{wanted} workers ready")
         self.remember()
 
     def remember(self) -> None:

@@ -6,9 +6,7 @@ to the server's.
 
 from __future__ import annotations
 
-import os
-import shutil
-import subprocess
+import signal
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,18 +14,13 @@ from pathlib import Path
 import pytest
 import redis
 
+from tests.chaos.campaign.hosts import HostedServer, Hosts, can_make_hosts
 from tests.guarded import Counter, Counting
-from tests.servers import binaries, wait_until
+from tests.servers import wait_until
 
 TTL = 0.5
 PAUSES = 3
 NAMES = ("east", "west")
-
-
-def can_make_hosts() -> bool:
-    """CI must be able to: there it fails instead of being skipped."""
-    usable = os.geteuid() == 0 and shutil.which("ip") is not None
-    return usable or "CI" in os.environ
 
 
 pytestmark = pytest.mark.skipif(
@@ -35,108 +28,30 @@ pytestmark = pytest.mark.skipif(
 )
 
 
-class Hosts:
-    """A server's host, and one on the far end of each of its cables."""
-
-    def __init__(self, folder: Path) -> None:
-        self._made: list[str] = []
-        self._mark = f"wf{os.getpid()}"
-        self.socket = folder / "server.sock"
-        self.folder = folder
-        self.process: subprocess.Popen[bytes] | None = None
-
-    def __enter__(self) -> Hosts:
-        try:
-            self._add("server")
-            for number, name in enumerate(NAMES):
-                self._add(name)
-                self._lay_cable(name, number)
-            self._start_server()
-        except BaseException:
-            self.__exit__()
-            raise
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self.process:
-            self.process.kill()
-            self.process.wait()
-        for host in self._made:
-            ip("netns", "del", host)
-
-    def within(self, name: str) -> list[str]:
-        """What a command begins with to run there."""
-        return ["ip", "netns", "exec", f"{self._mark}-{name}"]
-
-    def url(self, name: str) -> str:
-        """The server, as it is seen from there."""
-        return f"redis://10.213.{NAMES.index(name)}.1:6379/0"
-
-    def client(self) -> redis.Redis:
-        """A look at the server that crosses no network."""
-        return redis.Redis(unix_socket_path=str(self.socket))
-
-    def _add(self, name: str) -> None:
-        host = f"{self._mark}-{name}"
-        ip("netns", "add", host)
-        self._made.append(host)
-        ip("-n", host, "link", "set", "lo", "up")
-
-    def _lay_cable(self, name: str, number: int) -> None:
-        here, there = f"{self._mark}-server", f"{self._mark}-{name}"
-        peer = ("peer", "name", "eth0", "netns", there)
-        ip("-n", here, "link", "add", name, "type", "veth", *peer)
-        for host, end, last in ((here, name, 1), (there, "eth0", 2)):
-            ip("-n", host, "addr", "add", f"10.213.{number}.{last}/24", "dev", end)
-            ip("-n", host, "link", "set", end, "up")
-
-    def _start_server(self) -> None:
-        self.process = subprocess.Popen(
-            [
-                *self.within("server"),
-                *(str(binaries()["valkey-9"]), "--port", "6379"),
-                *("--bind", "10.213.0.1", "10.213.1.1"),
-                *("--protected-mode", "no", "--unixsocket", str(self.socket)),
-                *("--dir", str(self.folder), "--save", "", "--loglevel", "warning"),
-            ],
-            stdout=subprocess.DEVNULL,
-        )
-        wait_until(self._answers, what="server answers")
-
-    def _answers(self) -> bool:
-        try:
-            with self.client() as client:
-                return bool(client.ping())
-        except redis.RedisError:
-            return False
-
-
-def ip(*words: str) -> None:
-    subprocess.run(["ip", *words], check=True)
-
-
 @pytest.fixture(scope="module")
-def hosts() -> Iterator[Hosts]:
+def server() -> Iterator[HostedServer]:
     # A socket's path must be short.
-    with (
-        tempfile.TemporaryDirectory(prefix="wf") as folder,
-        Hosts(Path(folder)) as made,
-    ):
-        yield made
+    with tempfile.TemporaryDirectory(prefix="wf") as folder, Hosts(*NAMES) as hosts:
+        running = HostedServer(hosts, Path(folder), "--appendonly", "no")
+        running.start()
+        try:
+            yield running
+        finally:
+            running.stop(signal.SIGKILL)
 
 
 @pytest.fixture
-def network(hosts: Hosts) -> Iterator[redis.Redis]:
+def network(server: HostedServer) -> Iterator[redis.Redis]:
     """The database, empty."""
-    with hosts.client() as client:
+    with server.client() as client:
         client.flushall()
         yield client
 
 
-def count_with_pauses(hosts: Hosts, counter: Counter) -> list[Counting]:
+def count_with_pauses(server: HostedServer, counter: Counter) -> list[Counting]:
     """Have both count, and one of them stand still inside for longer than the ttl."""
     east, west = (
-        Counting(counter, hosts.url(name), name, TTL, hosts.within(name))
+        Counting(counter, server.url_from(name), name, TTL, server.hosts.within(name))
         for name in NAMES
     )
     both = [east, west]
@@ -156,9 +71,11 @@ def count_with_pauses(hosts: Hosts, counter: Counter) -> list[Counting]:
     return both
 
 
-def test_the_protected_counter_is_right(hosts: Hosts, network: redis.Redis) -> None:
+def test_the_protected_counter_is_right(
+    server: HostedServer, network: redis.Redis
+) -> None:
     counter = Counter(network)
-    east, west = count_with_pauses(hosts, counter)
+    east, west = count_with_pauses(server, counter)
     assert east.told("refused") >= PAUSES
     assert counter.value == east.told("accepted") + west.told("accepted")
     accepted = counter.accepted()
@@ -167,9 +84,9 @@ def test_the_protected_counter_is_right(hosts: Hosts, network: redis.Redis) -> N
 
 
 def test_a_counter_that_compares_no_tokens_is_wrong(
-    hosts: Hosts, network: redis.Redis
+    server: HostedServer, network: redis.Redis
 ) -> None:
     counter = Counter(network, guarded=False)
-    east, west = count_with_pauses(hosts, counter)
+    east, west = count_with_pauses(server, counter)
     assert counter.value < east.told("accepted") + west.told("accepted")
     assert counter.accepted() != sorted(counter.accepted())
