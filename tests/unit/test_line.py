@@ -72,6 +72,16 @@ def test_the_others_are_woken_for_what_it_does_not_come_to(crew: Crew) -> None:
     assert {crew.taken.get(timeout=20) for _ in range(2)} == {"2-0", "3-0"}
 
 
+def test_nobody_is_woken_for_a_task_that_somebody_was_called_for() -> None:
+    line = Line()
+    line._idle = {0, 1, 2}
+    line.put([task(1)], 1)
+    line.wake(1)
+    assert line._calls.qsize() == 1
+    line.put([task(2)], 1)
+    assert line._calls.qsize() == 2
+
+
 def test_who_is_awake_takes_the_next_one_unwoken(crew: Crew) -> None:
     crew.line.put([task(1), task(2)], 1)
     crew.line.put([task(3)], 0)

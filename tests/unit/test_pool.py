@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from workflow_worker import App
 from workflow_worker.board import Board
 from workflow_worker.broker.claim import Owner
@@ -30,7 +32,26 @@ def idle_pool(threads: int = 5) -> Pool:
     leases = Leases(owner, Link(settings.redis_url), 60_000, lambda _: None)
     slot = Board.create(1, 16).slots[0]
     runner = Runner(App("a"), max_payload_bytes=1000)
-    return Pool(settings, runner, leases, slot, Meter((), ()))
+    pool = Pool(settings, runner, leases, slot, Meter((), ()))
+    pool.committer = Committer(
+        Link("redis://127.0.0.1"),
+        leases,
+        Retention(1, 1),
+        Tally(Board.create(1, 1).slots[0], Meter((), ())),
+        pool.hurried,
+        pool.room_bell.ring,
+    )
+    return pool
+
+
+def test_nothing_is_read_while_a_suspect_is_held() -> None:
+    pool = idle_pool()
+    suspect = msgspec.structs.replace(task(1), deliveries=9)
+    pool.leases.hold([suspect])
+    pool.put([suspect])
+    assert pool.room() == 0
+    pool.leases.release(suspect)
+    assert pool.room() > 0
 
 
 def test_what_a_worker_was_killed_for_is_not_given_back() -> None:
@@ -44,14 +65,6 @@ def test_what_a_worker_was_killed_for_is_not_given_back() -> None:
 
 def test_it_is_busy_when_every_thread_has_something_to_run() -> None:
     pool = idle_pool(threads=2)
-    pool.committer = Committer(
-        Link("redis://127.0.0.1"),
-        pool.leases,
-        Retention(1, 1),
-        Tally(Board.create(1, 1).slots[0], Meter((), ())),
-        pool.hurried,
-        pool.room_bell.ring,
-    )
     pool.leases.hold([task(1)])
     assert not pool.busy()
     pool.leases.hold([task(2)])

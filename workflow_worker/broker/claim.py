@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import msgspec
+from redis.exceptions import NoScriptError
 
 from workflow_worker import codec
 from workflow_worker.broker import scripts
@@ -62,7 +63,7 @@ class Taken(msgspec.Struct, frozen=True):
     Attributes:
         tasks: to run.
         next_timer_ms: ms until the next timer is due, -1 if none is set; 0 also if
-            there is more to do at once.
+            there may be more to take at once.
         succeeded: signals, and events fanned out to several workflows, counted here.
         failed: events that went straight to the dead letters.
         ignored: events nobody in the fleet wants.
@@ -79,33 +80,56 @@ class Taken(msgspec.Struct, frozen=True):
     server_ms: int = 0
 
 
-def take(link: Link, owner: Owner, most: int, *, settle_bell: bool = False) -> Taken:
+def take(link: Link, owner: Owner, most: int) -> Taken:
     """Fire due timers and take up to ``most`` new entries; never blocks.
 
     Args:
         link: connection.
         owner: who takes.
         most: how many entries can be used now.
-        settle_bell: if nothing came, let :func:`wait` block on what comes next.
     """
-    reply = scripts.run(
-        link,
-        "take",
-        owner.partition,
-        *owner.terms,
-        most,
-        1 if settle_bell else 0,
-    )
+    reply = scripts.run(link, "take", owner.partition, *owner.terms, most)
     return _taken(reply, owner.partition)
 
 
-def wait(link: Link, partition: Partition, block_ms: int) -> bool:
-    """Block until something new may be there; True if the bell rang.
+def take_when_rung(
+    link: Link, owner: Owner, most: int, block_ms: int, awake: Callable[[], None]
+) -> Taken:
+    """Block until something new may be there, then take, in one round trip.
+
+    Only after a take that left nothing, which moved the bell to what comes next.
+
+    Args:
+        link: connection.
+        owner: who takes.
+        most: how many entries can be used now.
+        block_ms: how long to wait at most; more than 0.
+        awake: called when the wait is over and the take's answer is next. To give up
+            before is to close the link; after it, what comes is this owner's.
+    """
+    command = scripts.command("take", owner.partition, *owner.terms, most)
+    seconds = block_ms / 1000
+    bell, reply = link.call_behind(
+        bell_command(owner.partition, block_ms), command, block=seconds, awake=awake
+    )
+    if isinstance(reply, NoScriptError):
+        return take(link, owner, most)
+    if isinstance(reply, Exception):
+        raise reply
+    if isinstance(bell, Exception):
+        # What the take handed out is found like that of a lost answer.
+        link.close()
+        raise bell
+    return _taken(reply, owner.partition)
+
+
+def bell_command(partition: Partition, block_ms: int) -> tuple[str | int, ...]:
+    """Return the read that blocks until something new may be there.
 
     One idle worker per new entry wakes. Nothing is owned by this read: it does not
     acknowledge, and all workers share one consumer name.
     """
-    reply = link.call(
+    return (
         "XREADGROUP",
         "GROUP",
         BELL,
@@ -120,9 +144,7 @@ def wait(link: Link, partition: Partition, block_ms: int) -> bool:
         partition.bell,
         ">",
         ">",
-        block=block_ms / 1000,
     )
-    return reply is not None
 
 
 def claim(link: Link, owner: Owner, lease_ms: int, most: int) -> Taken:

@@ -89,15 +89,35 @@ class Link:
         """
         connection = self._connect()
         self._send(connection, commands)
-        replies: list[Reply] = []
-        for _ in commands:
-            try:
-                replies.append(self._receive(connection, 0.0))
-            except OutcomeUnknown:
-                raise
-            except (ResponseError, Unavailable, Rejected) as error:
-                replies.append(error)
-        return replies
+        return [self._answer(connection, 0.0) for _ in commands]
+
+    def call_behind(
+        self,
+        blocking: Sequence[str | bytes | int],
+        command: Sequence[str | bytes | int],
+        *,
+        block: float,
+        awake: Callable[[], None],
+    ) -> tuple[Reply, Reply]:
+        """Send a command that blocks and one that runs as soon as it no longer does.
+
+        Args:
+            blocking: the first.
+            command: the second.
+            block: seconds the server may hold the first answer back.
+            awake: called between the two answers.
+
+        Returns:
+            both answers; in the place of one an error, as for :meth:`calls`.
+
+        Raises:
+            Unavailable, OutcomeUnknown: as for :meth:`calls`.
+        """
+        connection = self._connect()
+        self._send(connection, [blocking, command])
+        first = self._answer(connection, block)
+        awake()
+        return first, self._answer(connection, 0.0)
 
     def close(self) -> None:
         """Close the socket; the next call opens another."""
@@ -127,7 +147,7 @@ class Link:
     def _send(
         self,
         connection: AnyConnection,
-        commands: Sequence[tuple[str | bytes | int, ...]],
+        commands: Sequence[Sequence[str | bytes | int]],
     ) -> None:
         # In one piece: redis-py sends each part of a long command by itself.
         packed = b"".join(map(_pack, commands))
@@ -138,6 +158,14 @@ class Link:
             raise OutcomeUnknown(
                 f"Redis went away while sending: {_said(error)}"
             ) from error
+
+    def _answer(self, connection: AnyConnection, block: float) -> Reply:
+        try:
+            return self._receive(connection, block)
+        except OutcomeUnknown:
+            raise
+        except (ResponseError, Unavailable, Rejected) as error:
+            return error
 
     def _receive(self, connection: AnyConnection, block: float) -> Reply:
         # A half-open link never answers: no read outlives its block by much.

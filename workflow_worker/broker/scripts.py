@@ -63,6 +63,14 @@ def run(
     return _run(link, name, partition.prefix, partition.ahead_ms, *values)
 
 
+def command(
+    name: str, partition: Partition, *values: str | bytes | int
+) -> tuple[str | bytes | int, ...]:
+    """Return what :func:`run` sends first, for who sends it with something else."""
+    ahead_ms = partition.ahead_ms
+    return "EVALSHA", digest(name, ahead_ms), 1, partition.prefix, *values
+
+
 def run_for_fleet(
     link: Link, name: str, partition: Partition, *values: str | bytes | int
 ) -> Reply:

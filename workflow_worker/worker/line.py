@@ -41,7 +41,10 @@ class Line:
 
     def wake(self, threads: int) -> None:
         """Wake up to so many of the threads that sleep, one a task at most."""
-        for _ in range(min(threads, len(self._idle), len(self._tasks))):
+        # They count as asleep for a moment after they were called.
+        called = self._calls.qsize()
+        most = min(threads + called, len(self._idle), len(self._tasks))
+        for _ in range(most - called):
             self._calls.put(None)
 
     def next(self) -> Task | None:

@@ -7,6 +7,7 @@ reply may have handed out.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import random
 from collections.abc import Callable
@@ -88,7 +89,8 @@ class Reader:
         self._tally = tally
         self._slot = slot
         self._connect = connect
-        self._rung = True
+        self._next_timer_ms: int | None = None
+        """Set where a take has just left nothing: ms from then, -1 for no timer."""
         self._idle = False
         self._stopping = False
         self._claim_at = 0.0
@@ -144,14 +146,19 @@ class Reader:
         if monotonic() >= self._claim_at:
             self._claim(room)
             return
-        taken = claim.take(self._link, self._leases.owner, room, settle_bell=self._rung)
-        self._pool.pressed = len(taken.tasks) == room
-        if self._accept(taken):
-            self._rung = True
+        block = self._block_ms()
+        if block:
+            self._take_when_rung(room, block)
         else:
-            self._rung = self._await_bell(taken.next_timer_ms)
+            self._took(claim.take(self._link, self._leases.owner, room), room)
+
+    def _took(self, taken: Taken, room: int) -> None:
+        self._pool.pressed = len(taken.tasks) == room
+        self._accept(taken)
+        self._next_timer_ms = taken.next_timer_ms or None
 
     def _await_room(self) -> None:
+        self._next_timer_ms = None
         bell = self._pool.room_bell
         bell.sleeping = True
         if not self._pool.room():
@@ -166,22 +173,34 @@ class Reader:
             # Who was to run it does not get on.
             pool.rouse()
 
-    def _await_bell(self, next_timer_ms: int) -> bool:
+    def _block_ms(self) -> int:
+        """Return how long to wait for the bell; 0 to take at once."""
+        if self._next_timer_ms is None:
+            return 0
         until_claim = int((self._claim_at - monotonic()) * 1000)
         block = min(self._settings.poll_interval_ms, max(until_claim, 1))
-        if next_timer_ms >= 0:
-            block = min(block, next_timer_ms)
-        if not block:
-            return False
+        return block if self._next_timer_ms < 0 else min(block, self._next_timer_ms)
+
+    def _take_when_rung(self, room: int, block_ms: int) -> None:
         self._pool.rouse()
-        rung = False
+        link, owner = self._link, self._leases.owner
 
         def wait() -> None:
-            nonlocal rung
-            rung = claim.wait(self._link, self._leases.owner.partition, block)
+            taken = claim.take_when_rung(link, owner, room, block_ms, self._awake)
+            self._took(taken, room)
 
-        self._asleep(wait)
-        return rung
+        try:
+            self._asleep(wait)
+        except Draining:
+            # The bell may have rung in this very moment.
+            link.close()
+            with contextlib.suppress(Unavailable, Rejected):
+                self._find_unheld(owner.consumer)
+            raise
+
+    def _awake(self) -> None:
+        """From here on something may have been handed out: nothing ends it halfway."""
+        self._idle = False
 
     def _asleep(self, wait: Callable[[], None]) -> None:
         """Wait so that a TERM ends it; anywhere else it only sets a flag."""
@@ -192,8 +211,8 @@ class Reader:
         finally:
             self._idle = False
 
-    def _accept(self, taken: Taken, dead: tuple[Predecessor, ...] = ()) -> bool:
-        """Hold and queue what came; True if anything did."""
+    def _accept(self, taken: Taken, dead: tuple[Predecessor, ...] = ()) -> None:
+        """Hold and queue what came."""
         self._tally.taken(taken)
         self._pool.clock.set(taken.server_ms)
         tasks = taken.tasks
@@ -203,8 +222,6 @@ class Reader:
             self._leases.hold(tasks)
             self._pool.put([task for task in tasks if self._can_run(task)])
             self._put_back([task for task in tasks if not self._can_run(task)])
-        settled = taken.succeeded + taken.failed + taken.ignored + taken.duplicate
-        return bool(taken.tasks or settled)
 
     def _can_run(self, task: Task) -> bool:
         """Tell whether this App has the workflow, in the version that began it."""
@@ -232,6 +249,7 @@ class Reader:
     def _claim(self, room: int) -> None:
         """Take over what silent owners left, three times a lease."""
         lease_ms = self._settings.lease_ms
+        self._next_timer_ms = None
         taken = claim.claim(self._link, self._leases.owner, lease_ms, room)
         if taken.tasks:
             log.warning("took over %d events of a silent worker", len(taken.tasks))
@@ -242,6 +260,7 @@ class Reader:
             self._claim_at = monotonic() + pause * random.uniform(0.8, 1.2)  # noqa: S311 - jitter
 
     def _refresh(self) -> None:
+        self._next_timer_ms = None
         self._connect()
         self._refresh_at = monotonic() + REFRESH
 
@@ -264,7 +283,7 @@ class Reader:
         # An outage of the server silences every owner at once: each gets the time to
         # renew before anybody claims.
         self._claim_at = monotonic() + self._leases.lease / 3 + 1
-        self._rung = True
+        self._next_timer_ms = None
 
     def _adopt(self, predecessors: tuple[Predecessor, ...]) -> None:
         for place, dead in enumerate(predecessors):
@@ -315,7 +334,7 @@ class Reader:
         try:
             self._connect()
             self._leases.renew()
-            found = self._take_all_of(Predecessor(former, ()))
+            found = self._find_unheld(former)
         except (Unavailable, Rejected) as error:
             log.debug("still away: %s", error)
             return False
@@ -326,6 +345,10 @@ class Reader:
             log.info("found %d events whose hand-out never arrived", found)
         self._settle_in()
         return True
+
+    def _find_unheld(self, consumer: str) -> int:
+        """Hold what this worker was handed out under a name and does not hold."""
+        return self._take_all_of(Predecessor(consumer, ()))
 
 
 def _unwanted(task: Task) -> Decision:

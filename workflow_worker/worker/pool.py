@@ -74,6 +74,7 @@ class Pool:
         """The last take came back full, so there is more: set by whoever reads."""
         self.room_bell = Doorbell()
         self.recent = Recent()
+        self._suspects: list[Task] = []
         self.committer: Committer
         self._settings = settings
         self._slot = slot
@@ -163,6 +164,7 @@ class Pool:
         What ends sooner than a thread wakes up is left to one of them: a second is
         called where the first does not get on, see :meth:`rouse`.
         """
+        self._suspects += filter(self.quarantine.is_suspect, tasks)
         threads = len(tasks)
         if self._pace < QUICK:
             threads = 0 if self.line else 1
@@ -198,7 +200,12 @@ class Pool:
     @property
     def _blocked(self) -> bool:
         waiting = self.committer.waiting
-        return waiting > 8 * self._most_ahead + _UNCOMMITTED or self.quarantine.closed
+        if waiting > 8 * self._most_ahead + _UNCOMMITTED or self.quarantine.closed:
+            return True
+        if self._suspects:
+            # One that is about to close the gate: a take would come too late to know.
+            self._suspects = [each for each in self._suspects if self.leases.owns(each)]
+        return bool(self._suspects)
 
     def hurried(self) -> bool:
         """Tell whether the next event ends within about a millisecond."""

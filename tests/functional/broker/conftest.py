@@ -66,11 +66,20 @@ class Hand:
         [task] = self.take(most)
         return task
 
-    def take(self, most: int = 10, *, settle_bell: bool = False) -> list[Task]:
-        return self.taken(most, settle_bell=settle_bell).tasks
+    def take(self, most: int = 10) -> list[Task]:
+        return self.taken(most).tasks
 
-    def taken(self, most: int = 10, *, settle_bell: bool = False) -> Taken:
-        return claim.take(self.link, self.owner, most, settle_bell=settle_bell)
+    def taken(self, most: int = 10) -> Taken:
+        return claim.take(self.link, self.owner, most)
+
+    def take_when_rung(self, block_ms: int = 1000) -> list[Task]:
+        link, owner = self.link, self.owner
+        return claim.take_when_rung(link, owner, 10, block_ms, lambda: None).tasks
+
+    def hears(self, block_ms: int = 1000) -> bool:
+        """Tell whether the bell rings for it."""
+        command = claim.bell_command(PARTITION, block_ms)
+        return self.link.call(*command, block=block_ms / 1000) is not None
 
     def claim(self, most: int = 10, lease_ms: int = 0) -> list[Task]:
         return claim.claim(self.link, self.owner, lease_ms, most).tasks

@@ -5,8 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from tests.functional.broker.conftest import PARTITION, Database, Hand
-from workflow_worker.broker import claim
+from tests.functional.broker.conftest import Database, Hand
 from workflow_worker.broker.publish import Message, publish
 from workflow_worker.model import Decision, Emission, Outcome
 
@@ -125,11 +124,11 @@ def test_what_nobody_wants_when_it_is_due_is_ignored(base: Database) -> None:
 
 def test_the_bell_rings_if_it_becomes_the_earliest(base: Database) -> None:
     hand = base.hand()
-    hand.take(settle_bell=True)
-    claim.wait(hand.link, PARTITION, 1)
+    hand.take()
+    hand.hears(1)
     for delay_ms, rings in ((2 * MINUTE, True), (3 * MINUTE, False), (MINUTE, True)):
         send(hand, Message("go", b"{}", delay_ms=delay_ms))
-        assert claim.wait(hand.link, PARTITION, 1000 if rings else 10) == rings
+        assert hand.hears(1000 if rings else 10) == rings
 
 
 def test_an_idle_worker_is_told_how_long_it_may_wait(base: Database) -> None:

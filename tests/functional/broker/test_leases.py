@@ -213,15 +213,14 @@ def test_a_put_back_waits_in_the_timers_and_comes_whole(base: Database) -> None:
 
 
 def test_an_earlier_timer_rings_the_bell(base: Database) -> None:
-    from workflow_worker.broker import claim
 
     hand = base.hand()
     base.add()
     tasks = hand.take()
-    hand.take(settle_bell=True)
-    claim.wait(hand.link, PARTITION, 1)
+    hand.take()
+    hand.hears(1)
     hand.requeue(*tasks, delay_ms=60_000)
-    assert claim.wait(hand.link, PARTITION, 1000)
+    assert hand.hears(1000)
 
 
 def test_a_consumer_leaves_only_with_empty_hands(base: Database) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from redis.exceptions import ResponseError
 
 from tests.functional.broker.conftest import PARTITION, Database
 
@@ -138,15 +139,35 @@ def test_marks_that_somebody_else_wrote_break_nothing(base: Database) -> None:
 
 
 def test_the_bell_rings_for_what_comes_after_an_empty_take(base: Database) -> None:
-    from workflow_worker.broker import claim
 
     hand = base.hand()
     base.add()
     hand.take()
-    assert hand.take(settle_bell=True) == []
-    assert not claim.wait(hand.link, PARTITION, 10)
+    assert hand.take() == []
+    assert not hand.hears(10)
     base.add()
-    assert claim.wait(hand.link, PARTITION, 1000)
+    assert hand.hears(1000)
+
+
+def test_what_rings_the_bell_is_taken_with_it(base: Database) -> None:
+    hand = base.hand()
+    assert hand.take_when_rung(1) == []
+    base.add()
+    assert len(hand.take_when_rung()) == 1
+    # Like a take of its own, it moves the bell on where it finds nothing.
+    assert hand.take_when_rung(1) == []
+    assert not hand.hears(1)
+
+
+def test_a_bell_that_fails_loses_nothing_that_was_handed_out(base: Database) -> None:
+    hand = base.hand()
+    hand.take()
+    base.client.set("{t:0}:bell", "not a stream")
+    base.add()
+    with pytest.raises(ResponseError):
+        hand.take_when_rung()
+    assert not hand.link.connected
+    assert len(hand.adopt("a")) == 1
 
 
 def test_scripts_flushed_between_calls_are_loaded_again(base: Database) -> None:

@@ -8,7 +8,7 @@
 -- Keeps   all or none of a call: the first write is refused if memory is full, and after
 --         it the server checks no more. A later event is known by its id, given or made
 --         by the client as _origin: the same one twice is one.
---include keys record timers
+--include keys
 local now = server_ms()
 local ids, i = {}, 1
 while i <= #ARGV do
@@ -16,6 +16,7 @@ while i <= #ARGV do
   local due = tonumber(when)
   if string.sub(when, 1, 1) == '+' then due = now + due end
   if due > now then
+--include record timers
     local fields = {unpack(ARGV, i + 2, i + 1 + values)}
     local event = as_map(fields)
     delay_event(event.id or event._origin, due, fields)

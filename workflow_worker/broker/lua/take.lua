@@ -2,23 +2,28 @@
 --
 -- KEYS    1 partition prefix
 -- ARGV    1 to 5 see parts/settings.lua  6 most entries
---         7 '1': if nothing came, move the bell to the end, the caller will block on it
--- Returns rows, ms until the next timer (-1: none, 0: come again at once), how many
+-- Returns rows, ms until the next timer (-1: none, 0: there may be more to take), how many
 --         events were counted here as succeeded (fanned out, signals), failed (dead),
 --         ignored, duplicate, and the server's time
 -- Keeps   order: reading and routing are one step, whoever reads. Nothing read is ever
 --         neither handed out nor settled, unless the reply is lost: then adopt finds it.
 --include keys counts settings retention plain
 
+local most, emptied = tonumber(ARGV[6]), false
+
+-- Atomic with the read that leaves nothing: what comes after this moment rings the bell,
+-- also what this very script adds, and nothing before does.
 local function read_new()
-  local read = redis.call('XREADGROUP', 'GROUP', GROUP, consumer, 'COUNT', ARGV[6],
+  local read = redis.call('XREADGROUP', 'GROUP', GROUP, consumer, 'COUNT', most,
     'STREAMS', EVENTS, '>')
-  return read and read[1][2] or {}
+  read = read and read[1][2] or {}
+  emptied = #read < most
+  if emptied then redis.call('XGROUP', 'SETID', EVENTS, 'bell', '$') end
+  return read
 end
 
--- Atomic with the empty read: what comes after this moment rings, nothing before does.
 local function until_next()
-  if ARGV[7] == '1' then redis.call('XGROUP', 'SETID', EVENTS, 'bell', '$') end
+  if not emptied then return 0 end
   local first = redis.call('ZRANGE', TIMERS, 0, 0, 'WITHSCORES')
   return first[2] and math.max(0, first[2] - now) or -1
 end
@@ -38,7 +43,7 @@ if not has_first() then
     following = following + 1
   end
   if not read[following] then
-    return {rows, #read > 0 and -1 or until_next(), 0, 0, 0, 0, now}
+    return {rows, until_next(), 0, 0, 0, 0, now}
   end
 end
 
@@ -51,4 +56,4 @@ if not read then
   read = read_new()
 end
 for i = following, #read do admit_safely(read[i][1], 1, read[i][2], true) end
-return answer(#read > 0 and -1 or until_next())
+return answer(until_next())
