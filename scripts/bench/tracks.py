@@ -1,11 +1,12 @@
 """The marks of one measurement, as the harness reads them.
 
-While work runs only the file's size is looked at: reading it would take processor time
-from what is measured.
+While work runs only the ends of the files are looked at: reading them would take
+processor time from what is measured.
 """
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -31,22 +32,31 @@ class Mark:
 
 
 class Track:
-    """The file that marks are appended to."""
+    """The files that marks are in, one of each process that made some."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        path.touch()
+        self._counted: dict[Path, int] = {}
 
     def count(self) -> int:
         """Return how many marks there are, of any kind."""
-        return self.path.stat().st_size // RECORD.size
+        for file in self._files():
+            self._counted[file] = _count(file, self._counted.get(file, 0))
+        return sum(self._counted.values())
 
     def marks(self) -> Iterator[Mark]:
-        """Read them all, in the order in which they were written."""
-        data = self.path.read_bytes()
-        whole = data[: len(data) // RECORD.size * RECORD.size]
-        for number, ns, rest in RECORD.iter_unpack(whole):
-            yield Mark(number, ns, rest >> 32, rest & 0xFFFFFFFF)
+        """Read them all, in the order in which they were made."""
+        found: list[Mark] = []
+        for file in self._files():
+            # Not by their count: a thread that was killed has left its place empty.
+            for number, rest, ns in _records(file):
+                if ns:
+                    found.append(Mark(number, ns, rest >> 32, rest & 0xFFFFFFFF))
+        found.sort(key=lambda mark: mark.ns)
+        return iter(found)
+
+    def _files(self) -> list[Path]:
+        return sorted(self.path.parent.glob(f"{self.path.name}.*"))
 
     def of(self, *kinds: int) -> list[Mark]:
         """Read those of these kinds."""
@@ -75,6 +85,33 @@ class Track:
             if now != seen:
                 seen, quiet_since = now, time.monotonic()
         return seen
+
+
+def _count(file: Path, known: int) -> int:
+    """Return how many records a file has, looked for from where it was known to end."""
+    with file.open("rb", buffering=0) as records:
+
+        def is_there(place: int) -> bool:
+            return any(os.pread(records.fileno(), 8, place * RECORD.size + 16))
+
+        below, step = known, 1
+        while is_there(below + step - 1):
+            below, step = below + step, step * 2
+        above = below + step - 1
+        while below < above:
+            middle = (below + above) // 2
+            if is_there(middle):
+                below = middle + 1
+            else:
+                above = middle
+        return below
+
+
+def _records(file: Path) -> Iterator[tuple[int, int, int]]:
+    """Read what a file has up to its first page without any."""
+    with file.open("rb") as records:
+        while any(page := records.read(RECORD.size * 256)):
+            yield from RECORD.iter_unpack(page)
 
 
 def until(condition: Callable[[], bool], limit: float, pause: float = PAUSE) -> bool:

@@ -80,6 +80,9 @@ def main(
         if is_enough(results, episodes):
             break
     click.echo(verdict(results))
+    if not is_enough(results, episodes):
+        click.echo(f"that is less than {EVENTS:,} events and {FAULTS} faults")
+        sys.exit(status(results) or 2)
     if write and all(result.good for result in results):
         report.write(results)
     sys.exit(status(results))
