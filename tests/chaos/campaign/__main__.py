@@ -7,18 +7,15 @@ could not do its work or was asked for what it does not know.
 from __future__ import annotations
 
 import itertools
-import shutil
-import signal
 import sys
-import tempfile
-import traceback
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import click
 
-from tests.chaos.campaign import report, telling
-from tests.chaos.campaign.episode import Episode, Result
+from tests.chaos.campaign import report
+from tests.chaos.campaign.campaign import carry_out, carry_out_all, heed_term
+from tests.chaos.campaign.episode import Result
 from tests.chaos.campaign.mutating import mutants
 from tests.chaos.campaign.needs import lacking
 from tests.chaos.campaign.plan import Plan
@@ -55,6 +52,7 @@ profile_kind = click.Choice(sorted(PROFILES))
 @events_flag
 @faults_flag
 @click.option("--episodes", type=int, help="so many, instead of until it is enough")
+@click.option("--at-once", default=2, show_default=True, help="episodes side by side")
 @keep_flag
 @click.option("--write", is_flag=True, help="the report into docs/, if all went well")
 @click.pass_context
@@ -65,6 +63,7 @@ def main(
     events: int,
     faults: int,
     episodes: int | None,
+    at_once: int,
     keep: Path | None,
     *,
     write: bool,
@@ -72,13 +71,14 @@ def main(
     """Run episodes of all profiles until they come to a million events."""
     if context.invoked_subcommand is not None:
         return
-    results: list[Result] = []
     for name in profiles:
         require(name)
-    for plan in plans(seed, profiles or possible(), events, faults):
-        results.append(carry_out(plan, keep))
-        if is_enough(results, episodes):
-            break
+    results = carry_out_all(
+        plans(seed, profiles or possible(), events, faults),
+        keep,
+        at_once,
+        lambda found: is_enough(found, episodes),
+    )
     click.echo(verdict(results))
     if not is_enough(results, episodes):
         click.echo(f"that is less than {EVENTS:,} events and {FAULTS} faults")
@@ -148,33 +148,6 @@ def is_enough(results: Sequence[Result], episodes: int | None) -> bool:
     return events >= EVENTS and sum(result.faults for result in results) >= FAULTS
 
 
-def carry_out(plan: Plan, keep: Path | None) -> Result:
-    """Run an episode and say what came of it; its files stay if that is not good."""
-    if keep is not None:
-        keep.mkdir(parents=True, exist_ok=True)
-    folder = Path(tempfile.mkdtemp(prefix=f"campaign-{plan.seed}-", dir=keep))
-    result = episode(plan, folder)
-    click.echo(
-        f"seed {plan.seed:4}  {plan.profile:15} {result.events:7,} events "
-        f"{result.faults:3} faults {result.seconds:6.1f} s  {report.verdict(result)}"
-    )
-    if result.good:
-        shutil.rmtree(folder)
-    else:
-        for line in telling.tell(result, folder):
-            click.echo(f"  {line}")
-    return result
-
-
-def episode(plan: Plan, folder: Path) -> Result:
-    """Run an episode; what the driver fails at is trouble, and the next one may go."""
-    try:
-        return Episode(plan, folder).run()
-    except Exception as error:  # noqa: BLE001 - whatever it is, others are to run
-        traceback.print_exc()
-        return Result(plan, trouble=f"{type(error).__name__}: {error}")
-
-
 def verdict(results: Sequence[Result]) -> str:
     """One sentence about the whole."""
     bad = [str(result.plan.seed) for result in results if not result.good]
@@ -194,11 +167,6 @@ def status(results: Sequence[Result]) -> int:
 main.add_command(mutants)
 
 
-def end(_number: int, _frame: object) -> None:
-    """Told to end: through the ends of all blocks, which leave no process behind."""
-    sys.exit(143)
-
-
 if __name__ == "__main__":
-    signal.signal(signal.SIGTERM, end)
+    heed_term()
     main(prog_name="python -m tests.chaos.campaign")

@@ -166,7 +166,8 @@ class Cluster:
     def _settled(self) -> bool:
         ready = [len(service.ready_pids()) for service in self._services.values()]
         started = [len(self.workers(name)) for name in self._services]
-        return ready == started and self._consumers() <= sum(ready)
+        # None: it has only just been launched again, and could not be told to end.
+        return all(ready) and ready == started and self._consumers() <= sum(ready)
 
     def _consumers(self) -> int:
         with self.client() as db:
