@@ -40,6 +40,7 @@ AGAIN = 6.5
         fault("cut-off", 5.0, 6.4, instance="a"),
         fault("strand", 5.9, 6.1, instance="a"),
         fault("stop-server", 5.1, 6.2),
+        fault("stall", 5.1, 6.2),
         fault("lose-tail", 6.3, 6.4, since=6.0),
     ],
     ids=lambda each: f"{each.name} {each.pids}",
@@ -54,6 +55,7 @@ def test_a_step_may_begin_twice_for_a_reason(world: World, excuse: Fault) -> Non
     "fault_",
     [
         fault("kill-worker", 6.2, 6.3, pids=(13,)),
+        fault("stall", 6.0, 6.2),
         fault("kill-worker", 4.2, 4.3, pids=(11,)),
         fault("kill-worker", 6.8, 6.9, pids=(11,)),
         fault("kill-master", 6.2, 6.3, pids=(5,), instance="b"),

@@ -17,6 +17,7 @@ from tests.chaos.campaign.load import Hand
 from tests.chaos.campaign.operator import Operator
 from tests.chaos.campaign.pace import Pace
 from tests.chaos.campaign.plan import HANDS, Plan
+from tests.chaos.campaign.stalls import lookout
 from tests.chaos.campaign.striker import Striker
 
 CALM = 120.0
@@ -71,7 +72,10 @@ class Episode:
     def run(self) -> Result:
         """Do all of it."""
         began = time.monotonic()
-        with Cluster(self.plan, self.folder) as cluster:
+        with (
+            Cluster(self.plan, self.folder) as cluster,
+            lookout(cluster, self.folder),
+        ):
             self._engage(cluster)
             striker = Striker(cluster, self._pace, self.folder)
             try:

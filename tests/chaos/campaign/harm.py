@@ -32,7 +32,7 @@ STRANDS = {"strand", "swallow", "unplug", "deafen"}
 """A reply never comes: whoever waits for it does so until it gives the link up."""
 SERVERS = {
     *("kill-server", "restart-server", "stop-server", "lose-tail", "slow-load"),
-    *("kick", "full-server"),
+    *("kick", "full-server", "stall"),
 }
 ANSWERS = {
     *("oom", "readonly", "misconf", "busy", "full-house", "loading"),
