@@ -29,7 +29,7 @@ MOST = 4_000_000
 """Marks one process can make."""
 ITERATIONS = int(os.environ.get("BENCH_ITERATIONS", "10000"))
 """What ``burn`` is asked for so that it takes 5 ms here."""
-_WINDOW = 1 << 20
+_WINDOW = 1 << 16
 """Bytes after which what is written no longer counts as this process' memory."""
 
 

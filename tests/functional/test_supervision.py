@@ -95,6 +95,7 @@ def test_usr1_reaches_a_worker_whose_app_took_it_and_ends_nobody(
         for who in ("the master", "worker 0", "worker 1", "monitor"):
             wait_until(lambda who=who: f"stacks of {who} (pid" in service.log())
         assert len(re.findall("in _keep", service.log())) > 1
+        assert "(committer) (most recent call first)" in service.log()
         assert service.ready_pids() == before
 
 

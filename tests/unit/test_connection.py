@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ssl
+import subprocess
+import sys
 
 import pytest
 from redis.exceptions import (
@@ -94,3 +96,35 @@ def test_tls_certificates_are_checked() -> None:
     connection = open_connection("rediss://h:1/0", 3.0)
     assert connection.cert_reqs == ssl.CERT_REQUIRED
     assert connection.check_hostname
+
+
+INTERRUPTED = """
+import signal
+from workflow_worker.broker.connection import pack
+
+class Stop(BaseException):
+    pass
+
+packing = False
+
+def stop(*_):
+    global packing
+    if packing:
+        packing = False
+        raise Stop
+
+signal.signal(signal.SIGALRM, stop)
+signal.setitimer(signal.ITIMER_REAL, 1e-4, 1e-4)
+for _ in range(300):
+    try:
+        packing = True
+        while True:
+            pack(("PING", *range(1000, 1050)))
+    except Stop:
+        pass
+signal.setitimer(signal.ITIMER_REAL, 0)
+"""
+
+
+def test_a_signal_whose_handler_raises_does_not_crash_the_packing_of_numbers() -> None:
+    subprocess.run([sys.executable, "-c", INTERRUPTED], check=True, timeout=60)

@@ -93,7 +93,13 @@ def take(link: Link, owner: Owner, most: int) -> Taken:
 
 
 def take_when_rung(
-    link: Link, owner: Owner, most: int, block_ms: int, awake: Callable[[], None]
+    link: Link,
+    owner: Owner,
+    most: int,
+    block_ms: int,
+    *,
+    asleep: Callable[[], None],
+    awake: Callable[[], None],
 ) -> Taken:
     """Block until something new may be there, then take, in one round trip.
 
@@ -104,13 +110,17 @@ def take_when_rung(
         owner: who takes.
         most: how many entries can be used now.
         block_ms: how long to wait at most; more than 0.
+        asleep: called when the wait begins; what it raises ends it.
         awake: called when the wait is over and the take's answer is next. To give up
             before is to close the link; after it, what comes is this owner's.
     """
     command = scripts.command("take", owner.partition, *owner.terms, most)
-    seconds = block_ms / 1000
     bell, reply = link.call_behind(
-        bell_command(owner.partition, block_ms), command, block=seconds, awake=awake
+        bell_command(owner.partition, block_ms),
+        command,
+        block=block_ms / 1000,
+        asleep=asleep,
+        awake=awake,
     )
     if isinstance(reply, NoScriptError):
         return take(link, owner, most)

@@ -46,7 +46,7 @@ _STATES = re.compile(
     re.IGNORECASE,
 )
 # Its stub says that a command is a tuple of one.
-_pack = cast("Callable[[Sequence[str | bytes | int]], bytes]", hiredis.pack_command)
+_hiredis_pack = cast("Callable[[Sequence[str | bytes]], bytes]", hiredis.pack_command)
 _FULL = re.compile(r"\bOOM\b|used memory > 'maxmemory'|out of memory", re.IGNORECASE)
 
 
@@ -97,6 +97,7 @@ class Link:
         command: Sequence[str | bytes | int],
         *,
         block: float,
+        asleep: Callable[[], None],
         awake: Callable[[], None],
     ) -> tuple[Reply, Reply]:
         """Send a command that blocks and one that runs as soon as it no longer does.
@@ -105,6 +106,7 @@ class Link:
             blocking: the first.
             command: the second.
             block: seconds the server may hold the first answer back.
+            asleep: called when both are sent.
             awake: called between the two answers.
 
         Returns:
@@ -115,6 +117,7 @@ class Link:
         """
         connection = self._connect()
         self._send(connection, [blocking, command])
+        asleep()
         first = self._answer(connection, block)
         awake()
         return first, self._answer(connection, 0.0)
@@ -150,7 +153,7 @@ class Link:
         commands: Sequence[Sequence[str | bytes | int]],
     ) -> None:
         # In one piece: redis-py sends each part of a long command by itself.
-        packed = b"".join(map(_pack, commands))
+        packed = b"".join(map(pack, commands))
         try:
             connection.send_packed_command([packed], check_health=False)
         except (RedisError, OSError) as error:
@@ -185,6 +188,13 @@ class Link:
             # Whatever interrupts the read leaves an answer behind in the socket.
             self.close()
             raise
+
+
+def pack(command: Sequence[str | bytes | int]) -> bytes:
+    """Return a command as it goes over the wire."""
+    # hiredis would ask a number for its text, in which signals are handled, and crash
+    # where a handler raises.
+    return _hiredis_pack(tuple([str(x) if x.__class__ is int else x for x in command]))  # type: ignore[misc]
 
 
 def open_connection(url: str, timeout: float) -> AnyConnection:

@@ -21,6 +21,8 @@ log = logging.getLogger(__name__)
 
 QUIET = 0.2
 """Seconds without another line after which a dump is whole: it has no end mark."""
+GENTLE = 1.0
+"""Seconds in which a process that works answers by itself, however busy."""
 LIMIT = 2.0
 """Seconds until a process that dumps nothing is known not to."""
 PULSE = 0.05
@@ -33,6 +35,7 @@ class _Child:
 
     Attributes:
         asked_at: monotonic seconds when its stacks were asked for; inf if they are not.
+        gently: it is to answer by itself, which one that hangs does not.
         size: of the file when last looked at.
         grown_at: monotonic seconds when that was first seen.
     """
@@ -40,6 +43,7 @@ class _Child:
     title: str
     fd: int
     asked_at: float = math.inf
+    gently: bool = False
     size: int = 0
     grown_at: float = math.inf
 
@@ -74,19 +78,27 @@ class Dumps:
         for child in self._children.values():
             os.close(child.fd)
 
-    def ask(self, pid: int, now: float) -> None:
-        """Ask a child for its stacks, unless they are awaited already."""
+    def ask(self, pid: int, now: float, *, gently: bool = False) -> None:
+        """Ask a child for its stacks, unless they are awaited already.
+
+        Args:
+            pid: its process.
+            now: monotonic seconds.
+            gently: it may work, and must survive that: the signal that also one that
+                hangs answers comes only if it does not.
+        """
         child = self._children[pid]
         if not math.isinf(child.asked_at):
             return
         os.ftruncate(child.fd, 0)
         child.size, child.asked_at, child.grown_at = 0, now, now
-        os.kill(pid, signal.SIGUSR1)
+        child.gently = gently
+        os.kill(pid, signal.SIGUSR2 if gently else signal.SIGUSR1)
 
     def ask_all(self, now: float) -> None:
         """Ask every child for its stacks."""
         for pid in self._children:
-            self.ask(pid, now)
+            self.ask(pid, now, gently=True)
 
     def awaited(self, pid: int) -> bool:
         """Tell whether a child's stacks are still to come."""
@@ -114,6 +126,9 @@ class Dumps:
         size = os.fstat(child.fd).st_size
         if size != child.size:
             child.size, child.grown_at = size, now
+        if child.gently and not size and now - child.asked_at >= GENTLE:
+            child.gently, child.asked_at = False, now
+            os.kill(pid, signal.SIGUSR1)
         whole = size and now - child.grown_at >= QUIET
         if whole or now - child.asked_at >= LIMIT:
             child.asked_at = math.inf

@@ -184,30 +184,40 @@ class Reader:
     def _take_when_rung(self, room: int, block_ms: int) -> None:
         self._pool.rouse()
         link, owner = self._link, self._leases.owner
-
-        def wait() -> None:
-            taken = claim.take_when_rung(link, owner, room, block_ms, self._awake)
-            self._took(taken, room)
-
         try:
-            self._asleep(wait)
+            taken = claim.take_when_rung(
+                link,
+                owner,
+                room,
+                block_ms,
+                asleep=self._fall_asleep,
+                awake=self._awake,
+            )
         except Draining:
             # The bell may have rung in this very moment.
             link.close()
             with contextlib.suppress(Unavailable, Rejected):
                 self._find_unheld(owner.consumer)
             raise
+        finally:
+            self._idle = False
+        self._took(taken, room)
+
+    def _fall_asleep(self) -> None:
+        """From here on a TERM ends the wait; anywhere else it only sets a flag."""
+        self._idle = True
+        if self._stopping:
+            raise Draining
 
     def _awake(self) -> None:
         """From here on something may have been handed out: nothing ends it halfway."""
         self._idle = False
 
     def _asleep(self, wait: Callable[[], None]) -> None:
-        """Wait so that a TERM ends it; anywhere else it only sets a flag."""
-        self._idle = True
+        """Wait so that a TERM ends it."""
         try:
-            if not self._stopping:
-                wait()
+            self._fall_asleep()
+            wait()
         finally:
             self._idle = False
 

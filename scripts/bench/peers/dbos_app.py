@@ -9,6 +9,8 @@ from __future__ import annotations
 import os
 import sys
 import threading
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +27,7 @@ ONE = {"pool_size": 1, "max_overflow": 0}
 """Threads queue for a connection rather than for SQLite's lock, which is polled."""
 VERSION = "bench"
 POLL = float(os.environ.get("BENCH_POLL", "0.05"))
+TRIES = 100
 PRODUCER = "producer"
 WORK, WAITING = "work", "waiting"
 """Queues: one with as many in flight as everybody, one for what only waits."""
@@ -65,6 +68,25 @@ def engine() -> sqlalchemy.Engine:
     return made
 
 
+def patiently(write: Callable[..., None]) -> Callable[..., None]:
+    """Have a producer try again while executors hold SQLite's lock; a write has ids."""
+
+    def wrapped(*args: Any) -> None:
+        left = TRIES
+        while True:
+            try:
+                write(*args)
+            except sqlalchemy.exc.OperationalError:
+                left -= 1
+                if not left:
+                    raise
+                time.sleep(POLL)
+            else:
+                return
+
+    return wrapped
+
+
 def launch(executor: str) -> None:
     config: DBOSConfig = {
         "name": "bench",
@@ -95,6 +117,7 @@ def main() -> None:
     database = engine()
     client = DBOSClient(system_database_engine=database, application_name="bench")
 
+    @patiently
     def publish(task: str, first: int, count: int) -> None:
         """Enqueue or send all of them in one transaction."""
         numbers = range(first, first + count)
@@ -107,6 +130,7 @@ def main() -> None:
                     connection, _options(task, number), number
                 )
 
+    @patiently
     def send(task: str, number: int) -> None:
         if task == "signal":
             client.send(str(number), number)

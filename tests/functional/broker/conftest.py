@@ -74,7 +74,9 @@ class Hand:
 
     def take_when_rung(self, block_ms: int = 1000) -> list[Task]:
         link, owner = self.link, self.owner
-        return claim.take_when_rung(link, owner, 10, block_ms, lambda: None).tasks
+        return claim.take_when_rung(
+            link, owner, 10, block_ms, asleep=lambda: None, awake=lambda: None
+        ).tasks
 
     def hears(self, block_ms: int = 1000) -> bool:
         """Tell whether the bell rings for it."""
