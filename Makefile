@@ -44,7 +44,7 @@ functional: $(READY)  ## tests on real servers with real workers
 scenarios: $(READY)  ## kills and outages under load, then the books are checked
 	$(BIN)/pytest -n 2 --dist worksteal tests/chaos
 
-chaos: $(READY)  ## a million events and 500 faults, about 25 minutes; writes docs/chaos
+chaos: $(READY)  ## a million events and 500 faults, about 20 minutes; writes docs/chaos
 	$(BIN)/python -m tests.chaos.campaign --write
 
 bench: $(READY)  ## speed beside all peers, about 25 minutes; writes docs/bench
