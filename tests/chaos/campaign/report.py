@@ -113,7 +113,8 @@ def _episodes(found: Json) -> Iterator[str]:
         return
     yield (
         f"{found['events']:,} events and {found['faults']} faults in "
-        f"{len(found['episodes'])} episodes and {found['seconds'] // 60} minutes; "
+        f"{len(found['episodes'])} episodes of {found['seconds'] // 60} minutes "
+        "together, some of them side by side; "
         f"{found['machine']}; version {found['version']}, {found['date']}.\n\n"
     )
     head = ("profile", "what strikes", "seeds", "events", "faults", "verdict")
