@@ -63,6 +63,36 @@ def test_what_a_worker_was_killed_for_is_not_given_back() -> None:
     assert pool.line.next() is None
 
 
+def wanted(pool: Pool, held: int, seconds: float) -> int:
+    """How many more it wants that holds so many, of events that run so long."""
+    for each in tuple(pool.leases.held.values()):
+        pool.leases.release(each)
+    pool.leases.hold([task(number) for number in range(held)])
+    pool._pace = seconds
+    return pool.room()
+
+
+def test_of_short_events_a_batch_comes_while_another_is_worked_off() -> None:
+    pool = idle_pool(threads=5)
+    assert [wanted(pool, held, 1e-5) for held in (0, 10, 15)] == [10, 10, 10]
+    assert [wanted(pool, held, 1e-5) for held in (16, 20, 25)] == [0, 0, 0]
+
+
+def test_of_long_events_no_more_is_read_than_there_are_threads() -> None:
+    pool = idle_pool(threads=5)
+    assert [wanted(pool, held, 1.0) for held in (0, 3, 5)] == [5, 2, 0]
+
+
+def test_what_is_read_ahead_is_run_within_a_moment() -> None:
+    pool = idle_pool(threads=5)
+    # 50 ms of five threads are ten events of 25 ms.
+    assert [wanted(pool, held, 0.025) for held in (5, 10, 11)] == [10, 5, 0]
+
+
+def test_before_the_first_event_every_thread_gets_one() -> None:
+    assert idle_pool(threads=5).room() == 5
+
+
 def test_it_is_busy_when_every_thread_has_something_to_run() -> None:
     pool = idle_pool(threads=2)
     pool.leases.hold([task(1)])

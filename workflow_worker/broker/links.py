@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import TypeVar
 
 from workflow_worker.broker.connection import Link
@@ -39,8 +38,12 @@ class Links:
 
     def call(self, work: Callable[[Link], T]) -> T:
         """Do work with a connection that nobody else uses meanwhile."""
-        with self._borrowed() as link:
+        link = self._take_idle()
+        try:
             return work(link)
+        finally:
+            with self._lock:
+                self._idle.append(link)
 
     def close(self) -> None:
         """Close the idle connections; a later call opens new ones."""
@@ -48,15 +51,6 @@ class Links:
             links, self._idle = self._idle, []
         for link in links:
             link.close()
-
-    @contextmanager
-    def _borrowed(self) -> Iterator[Link]:
-        link = self._take_idle()
-        try:
-            yield link
-        finally:
-            with self._lock:
-                self._idle.append(link)
 
     def _take_idle(self) -> Link:
         if os.getpid() != self._pid:

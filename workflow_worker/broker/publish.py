@@ -84,12 +84,12 @@ def publish(link: Link, partition: Partition, messages: Iterable[Message]) -> li
     """
     ids: list[str] = []
     for chunk in _chunks(messages):
-        entries = _send(link, partition, chunk)
-        ids += entries
+        ids += publish_chunk(link, partition, chunk)
     return ids
 
 
-def _send(link: Link, partition: Partition, chunk: list[Message]) -> list[str]:
+def publish_chunk(link: Link, partition: Partition, chunk: list[Message]) -> list[str]:
+    """Append a few events, whole or not at all; else like :func:`publish`."""
     values: list[str | bytes | int] = []
     ids: list[str] = []
     for message in chunk:

@@ -362,7 +362,7 @@ class Client(Letters, Overview):
     def _publish(self, draft: Draft) -> str:
         message = draft.message(self._settings.max_payload_bytes)
         return self._call(
-            lambda link: publishing.publish(link, self._partition, [message])
+            lambda link: publishing.publish_chunk(link, self._partition, [message])
         )[0]
 
     def _results_of(self, name: str, event_id: str, timeout: float | None) -> list[Any]:

@@ -150,7 +150,7 @@ PENDING = Row(
     Kind.GAUGE,
     (),
     "Events of the stream that a worker has taken. Of the fleet.",
-    "More than all threads and BATCH_SIZE of each worker: somebody died unnoticed.",
+    "More than all threads and two batches of each worker: somebody died unnoticed.",
 )
 TIMERS = Row(
     "timers",

@@ -43,6 +43,9 @@ log = logging.getLogger(__name__)
 
 LOOK = 0.005
 """Seconds after which what one thread was to do alone is shown to the others."""
+ASIDE, ASIDE_TIMES = 50e-6, 8
+"""Seconds for which the reader leaves the interpreter to a thread that it woke, and how
+often: until that has its task."""
 REFRESH = 60.0
 """Seconds between tellings of what this App wants."""
 PATIENCE_MS = 3_600_000
@@ -202,6 +205,19 @@ class Reader:
         finally:
             self._idle = False
         self._took(taken, room)
+        self._step_aside()
+
+    def _step_aside(self) -> None:
+        """Let who was woken for what came have the interpreter first.
+
+        It would wake up, find it taken by this thread and sleep again, for as long as
+        half a millisecond.
+        """
+        line = self._pool.line
+        for _ in range(ASIDE_TIMES):
+            if line.left is None:
+                break
+            sleep(ASIDE)
 
     def _fall_asleep(self) -> None:
         """From here on a TERM ends the wait; anywhere else it only sets a flag."""

@@ -50,8 +50,8 @@ class Pool:
     """Threads that run tasks.
 
     Args:
-        settings: CONCURRENCY_LIMIT threads, at most BATCH_SIZE tasks queued; each
-            thread has connections of its own.
+        settings: CONCURRENCY_LIMIT threads, at most two batches queued; each thread has
+            connections of its own.
         runner: runs workflows.
         leases: what is held.
         slot: the board; each thread shows there what it runs.
@@ -80,7 +80,7 @@ class Pool:
         self._slot = slot
         self._meter = meter
         self._count = threads = settings.concurrency_limit
-        self._most_ahead = settings.batch_size
+        self._batch = settings.batch_size
         self.quarantine = Quarantine(settings.max_deliveries, self._uncommitted)
         self.floods = Floods(max(1, threads // 4), slot.flooded)
         self._means = Means(
@@ -178,12 +178,13 @@ class Pool:
         """Return how many more events are wanted now.
 
         Every free thread is worth a read at once; reading ahead only in gulps, for a
-        round trip costs the same for one entry as for many.
+        round trip costs the same for one entry as for many. Of short events one batch
+        is on its way while another is worked off.
         """
         if self._blocked:
             return 0
-        most, used = self._most_ahead, self._used
-        ahead = min(most, int(AHEAD / self._pace * self._count))
+        most, used = self._batch, self._used
+        ahead = min(2 * most, int(AHEAD / self._pace * self._count))
         room = self._count + ahead - used
         if used >= self._count and room * 2 < ahead:
             return 0
@@ -200,7 +201,7 @@ class Pool:
     @property
     def _blocked(self) -> bool:
         waiting = self.committer.waiting
-        if waiting > 8 * self._most_ahead + _UNCOMMITTED or self.quarantine.closed:
+        if waiting > 8 * self._batch + _UNCOMMITTED or self.quarantine.closed:
             return True
         if self._suspects:
             # One that is about to close the gate: a take would come too late to know.
