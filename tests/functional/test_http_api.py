@@ -111,6 +111,20 @@ def test_letters_are_redriven_and_purged_in_bounded_requests(api: Api) -> None:
     assert api.ask(purge, {"all": True})[1] == {"done": 1, "refused": [], "left": 0}
 
 
+def test_what_fails_again_at_once_is_not_among_those_that_are_left(api: Api) -> None:
+    before = len(letters(api))
+    with api.client() as client:
+        client.publish_many(
+            {"name": "gated", "payload": {"gate": "shut"}} for _ in range(60)
+        )
+    wait_until(lambda: len(letters(api)) == before + 60)
+    # It lasts until many of them have failed again, behind all the others.
+    status, answer = api.ask(
+        "/api/dead-letters/redrive", {"workflow": "gated", "limit": 60}
+    )
+    assert (status, answer) == (200, {"done": 60, "refused": [], "left": before})
+
+
 @pytest.mark.parametrize(
     ("path", "body", "status", "named"),
     [

@@ -141,9 +141,10 @@ class Writes:
         else:
             # By id: never more than the limit, nor one that came since.
             ids = self._ids(chosen, choice.after or "-", most)
-            done = act(*ids) if ids else Handled()
-            # To count all would be to read all, again with each request.
+            # Before it acts: what fails again at once has a letter behind these. To
+            # count all would be to read all, again with each request.
             left = len(self._ids(chosen, ids[-1], MOST)) if len(ids) == most else 0
+            done = act(*ids) if ids else Handled()
         return {
             "done": done.letters,
             "refused": [{"id": each.id, "why": each.why} for each in done.refusals],
