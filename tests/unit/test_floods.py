@@ -41,7 +41,8 @@ def test_a_workflow_of_which_most_runs_fail_is_flooded() -> None:
 
 def test_half_of_them_is_not_most() -> None:
     watched = Watched()
-    watched.end("w", well=50, failed=50)
+    watched.end("w", well=50)
+    watched.end("w", failed=50)
     assert not watched.floods.flooded
     watched.end("w", failed=1)
     assert watched.floods.flooded
@@ -63,9 +64,31 @@ def test_each_workflow_is_judged_by_itself() -> None:
 def test_a_workflow_that_works_again_recovers() -> None:
     watched = Watched()
     watched.end("w", failed=20)
-    watched.end("w", well=20)
+    watched.end("w", well=39)
+    assert watched.floods.flooded == {"w"}
+    watched.end("w", well=1)
     assert not watched.floods.flooded
     assert watched.shown == ["w", ""]
+
+
+def test_one_that_fails_half_the_time_is_not_in_and_out() -> None:
+    watched = Watched()
+    watched.end("w", well=10)
+    watched.end("w", failed=11)
+    for _ in range(500):
+        watched.end("w", well=2)
+        watched.end("w", failed=2)
+        watched.clock.now += 0.1
+    assert watched.shown == ["w"]
+
+
+def test_one_that_fails_about_as_often_as_is_noted_is_not_in_and_out() -> None:
+    watched = Watched()
+    for _ in range(500):
+        watched.end("w", failed=1)
+        watched.clock.now += 2.9
+        watched.floods.settle()
+    assert watched.shown == ["w"]
 
 
 def test_what_is_long_ago_weighs_little() -> None:
@@ -79,7 +102,7 @@ def test_what_is_long_ago_weighs_little() -> None:
 def test_a_flood_is_over_when_nothing_runs_any_more() -> None:
     watched = Watched()
     watched.end("w", failed=40)
-    watched.clock.now += 30
+    watched.clock.now += 60
     watched.floods.settle()
     assert watched.floods.flooded
     watched.clock.now += 30
@@ -100,8 +123,8 @@ def test_the_board_shows_one_of_several_until_the_last_has_recovered() -> None:
     watched = Watched()
     watched.end("b", failed=20)
     watched.end("a", failed=20)
-    watched.end("a", well=20)
-    watched.end("b", well=20)
+    watched.end("a", well=40)
+    watched.end("b", well=40)
     assert watched.shown == ["b", "a", "b", ""]
 
 

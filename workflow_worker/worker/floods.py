@@ -19,7 +19,8 @@ log = logging.getLogger(__name__)
 MEMORY = 60.0
 """Seconds after which an end counts for e times less."""
 FEWEST = 20
-"""Ends below which nothing is said of a workflow."""
+"""Ends below which no flood begins; it ends below half of them. With one bound for
+both, a workflow that is just about there would be in and out all the time."""
 _OFTEN = 1.0
 """Seconds between two ageings of what is remembered."""
 
@@ -40,8 +41,10 @@ class _Ends:
         self.failed *= factor
         self.at = now
 
-    @property
-    def mostly_failed(self) -> bool:
+    def is_flood(self, *, already: bool) -> bool:
+        """Tell whether most failed; if it was one, whether a third still does."""
+        if already:
+            return self.all * 2 >= FEWEST and self.failed * 3 > self.all
         return self.all >= FEWEST and self.failed * 2 > self.all
 
 
@@ -55,7 +58,8 @@ class Floods:
         now: monotonic seconds.
 
     Attributes:
-        flooded: names of the workflows of which most runs fail; replaced as a whole.
+        flooded: names of the workflows of which most runs fail, until less than a third
+            of them does; replaced as a whole.
     """
 
     def __init__(
@@ -86,7 +90,8 @@ class Floods:
             ends.failed += 1.0
         elif not self.flooded:
             return
-        if ends.mostly_failed is not (workflow in self.flooded):
+        already = workflow in self.flooded
+        if ends.is_flood(already=already) is not already:
             self._judge()
 
     def settle(self) -> None:
@@ -117,7 +122,7 @@ class Floods:
             self.flooded = after = frozenset(
                 workflow
                 for workflow, ends in list(self._ends.items())
-                if ends.mostly_failed
+                if ends.is_flood(already=workflow in before)
             )
             if after == before:
                 return
