@@ -4,9 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from tests.functional.broker.conftest import PARTITION, Database, suspended
+from tests.functional.broker.conftest import (
+    DONE,
+    PARTITION,
+    RETENTION,
+    Database,
+    suspended,
+)
 from tests.functional.broker.test_commit import FAILED
-from workflow_worker.broker.commit import Landed
+from workflow_worker.broker.commit import Landed, commit
 from workflow_worker.broker.journal import Appended
 from workflow_worker.errors import ExecutionNotFound, NotPossible
 from workflow_worker.model import (
@@ -153,6 +159,45 @@ def test_a_commit_that_missed_the_word_comes_again_for_the_compensations(
     stats = base.stats()
     assert (stats["executions_cancelled"], stats["events_succeeded"]) == (1, 1)
     assert "executions_completed" not in stats
+
+
+@pytest.mark.parametrize("undo", [False, True])
+def test_one_that_has_its_record_of_this_very_run_is_cancelled_amid_others(
+    base: Database, *, undo: bool
+) -> None:
+    hand = base.hand()
+    for _ in range(3):
+        base.add("go")
+    plain, task, kept = hand.take()
+    assert hand.append(task, b"1") is Appended.DURABLE
+    assert hand.cancel(task.execution_id) == "asked"
+    done = Decision(Outcome.COMPLETED, b"5")
+    asked = Decision(Outcome.COMPLETED, b"6", journaled=1, emits=EMIT, undo=undo)
+    batch = [(plain, DONE), (task, asked), (kept, done)]
+    assert commit(hand.link, hand.owner, batch, RETENTION) == [
+        Landed.COMMITTED,
+        Landed.CANCELLED,
+        Landed.COMMITTED,
+    ]
+    record = base.record(task.execution_id)
+    assert record["status"] == ("running" if undo else "cancelled")
+    assert base.wakes() == [task.execution_id] * undo
+    assert "result" not in record
+    assert base.timers() == {}
+    if undo:
+        wake = hand.begin()
+        assert wake.record is not None
+        assert (wake.record.cancel, wake.journal, wake.counts) == (True, (b"1",), False)
+        undone = Decision(Outcome.CANCELLED, journaled=1, entries=(b"2",), undo=True)
+        assert hand.landed(wake, decision=undone) == [Landed.COMMITTED]
+        record = base.record(task.execution_id)
+    assert (record["status"], record.get("undone")) == (
+        "cancelled",
+        "1" if undo else None,
+    )
+    stats = base.stats()
+    assert (stats["executions_cancelled"], stats["executions_completed"]) == (1, 2)
+    assert (stats["executions_started"], stats["events_succeeded"]) == (3, 3)
 
 
 def test_one_that_failed_and_undid_everything_does_not_run_again(
