@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 
 from tests.functional.broker.conftest import (
@@ -15,6 +16,7 @@ from tests.functional.broker.conftest import (
     suspended,
 )
 from tests.functional.broker.test_commit import FAILED
+from workflow_worker.broker import letters
 from workflow_worker.model import Child, Decision, Outcome, Task
 
 pytestmark = pytest.mark.usefixtures("books")
@@ -260,3 +262,92 @@ def test_a_child_that_still_runs_is_not_started_again(base: Database) -> None:
     assert base.wakes() == ["0-7.w/1"]
     assert hand.commit(child, decision=Decision(Outcome.COMPLETED, journaled=1))
     assert base.stats()["executions_started"] == 2
+
+
+ENDS = {
+    "completed": Decision(Outcome.COMPLETED, b"5"),
+    "failed": FAILED,
+    "cancelled": Decision(Outcome.CANCELLED),
+}
+
+
+def purged(base: Database, hand: Hand, parent_id: str = "0-7.w") -> None:
+    """Its letter is purged, and with it the parent; its event may come again."""
+    [letter] = [
+        letter_id
+        for letter_id, fields in base.client.xrange(PARTITION.dead)
+        if fields[b"execution_id"].decode() == parent_id
+    ]
+    assert letters.purge(hand.link, PARTITION, [letter.decode()]) == [2]
+    assert not base.record(parent_id)
+    base.client.delete(f"{PARTITION.prefix}once:7")
+
+
+def parent_that_fails(base: Database, hand: Hand) -> Task:
+    """A parent that fails after it has started a child; returns what the child is."""
+    later = base.hand("b", ahead_ms=60_001)
+    parent(base, hand, delay_ms=60_000)
+    child = hand.begin()
+    failed = msgspec.structs.replace(FAILED, journaled=1)
+    assert later.commit(later.begin(), decision=failed) == [True]
+    return child
+
+
+@pytest.mark.parametrize("before", [True, False], ids=["told", "nobody to tell"])
+@pytest.mark.parametrize("end", ENDS)
+def test_a_purged_parent_that_runs_again_hears_of_a_child_that_has_ended(
+    base: Database, end: str, *, before: bool
+) -> None:
+    hand = base.hand()
+    child = parent_that_fails(base, hand)
+    if before:
+        hand.commit(child, decision=ENDS[end])
+        purged(base, hand)
+    else:
+        purged(base, hand)
+        hand.commit(child, decision=ENDS[end])
+    assert base.wakes() == []
+    base.add("go", id="7")
+    task = hand.begin()
+    assert (task.execution_id, task.journal, task.inbox) == ("0-7.w", (), ())
+    wait = suspended(2, "/1", children=(child_of(task),), entries=(b"1",))
+    assert hand.commit(task, decision=wait) == [True]
+    assert base.wakes() == ["0-7.w"], "it goes on, and no second child begins"
+    told = hand.begin()
+    assert result_of(told)["status"] == end
+    assert base.stats()["executions_started"] == 3
+    gone: dict[str, Any] = {"entries": (b"2",), "consumed": ("/1",), "journaled": 1}
+    hand.commit(told, decision=Decision(Outcome.COMPLETED, b"1", **gone))
+    assert base.record("0-7.w/1")["status"] == end
+    assert not base.client.exists(f"{PARTITION.prefix}in:0-7.w")
+
+
+def test_a_purged_parent_that_runs_again_hears_of_a_child_that_still_runs(
+    base: Database,
+) -> None:
+    hand = base.hand()
+    child = parent_that_fails(base, hand)
+    purged(base, hand)
+    base.add("go", id="7")
+    task = hand.begin()
+    hand.commit(task, decision=suspended(2, "/1", children=(child_of(task),)))
+    assert base.wakes() == [child.execution_id], "the one it is running on"
+    hand.commit(child, decision=ENDS["completed"])
+    assert result_of(hand.begin()) == {"status": "completed", "result": "5"}
+
+
+@pytest.mark.parametrize("kept", [True, False])
+def test_a_purged_parent_that_asks_no_more_leaves_nothing_behind(
+    base: Database, *, kept: bool
+) -> None:
+    hand = base.hand()
+    hand.commit(parent_that_fails(base, hand), decision=ENDS["completed"])
+    purged(base, hand)
+    base.add("go", id="7")
+    task = hand.begin()
+    result = b"1" if kept else None
+    done = Decision(Outcome.COMPLETED, result, children=(child_of(task),))
+    assert hand.commit(task, decision=done) == [True]
+    assert bool(base.record("0-7.w")) is kept
+    assert not base.client.exists(f"{PARTITION.prefix}in:0-7.w")
+    assert (base.wakes(), base.backlog()) == ([], 0)
