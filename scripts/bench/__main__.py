@@ -146,7 +146,7 @@ def _run(
         run.figures, run.samples = job.measure(stage)
     except MeasurementError as error:
         run.failed = str(error)
-    except Exception as error:  # noqa: BLE001 - the other figures of half an hour stay
+    except Exception as error:  # noqa: BLE001 - all other figures stay
         traceback.print_exc()
         run.failed = f"{type(error).__name__}: {error}"
     finally:

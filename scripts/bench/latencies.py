@@ -11,8 +11,8 @@ RATE = 20
 """Events a second: an idle service, but for them."""
 WARM = 10
 """Events sent first, which don't count."""
-EVENTS, FEWER_EVENTS, QUICK_EVENTS = 340, 200, 10
-"""Each round: three give the product and its floor the thousand that p99.9 needs."""
+EVENTS, QUICK_EVENTS = 340, 10
+"""Each round: three give the thousand that p99.9 needs."""
 ROUNDTRIPS, QUICK_ROUNDTRIPS = 60, 5
 IDLE = 2.0
 """Seconds during which nothing happens, to see what idling costs."""
@@ -25,8 +25,7 @@ def latency(stage: Stage, quick: bool) -> tuple[Figures, list[int]]:
     Raises:
         MeasurementError: an event did not start.
     """
-    many = stage.contender.ours or stage.contender.floor
-    events = QUICK_EVENTS if quick else EVENTS if many else FEWER_EVENTS
+    events = QUICK_EVENTS if quick else EVENTS
     with Workers(stage) as workers:
         publish(stage, "latency", WARM)
         stage.track.until(WARM, STALLED, workers.alive)

@@ -18,8 +18,6 @@ from running import Stage
 Measured = tuple[Figures, list[int]]
 """Figures, and single times in microseconds where there are some."""
 
-FEWER = {"io": 2, "cpu": 1, "latency": 1, "roundtrip": 2, "recovery": 1}
-"""The most rounds of peers where they take long and vary little."""
 SIMPLE = "noop", "io", "cpu", "five"
 WORKLOADS = (*SIMPLE, "latency", "roundtrip", "recovery", "curves")
 
@@ -53,25 +51,19 @@ def jobs(
     Args:
         contenders: who takes part.
         only: which workloads; none for all.
-        rounds: how often; some workloads are never repeated so often.
+        rounds: how often.
         quick: hardly any work, and one recovery or point of a curve: to try it.
     """
     wanted = only or WORKLOADS
     for each in range(1, rounds + 1):
         for workload in wanted:
             for contender in contenders:
-                if _takes_part(contender, workload, each):
+                if workload in contender.workloads:
                     measure = _measure(workload, contender, quick)
                     yield Job(workload, contender, each, measure)
     ours = [each for each in contenders if each.ours][:1]
     for contender in ours if "curves" in wanted else ():
         yield from _curves(contender, quick)
-
-
-def _takes_part(contender: Contender, workload: str, round_: int) -> bool:
-    if workload not in contender.workloads:
-        return False
-    return contender.ours or contender.floor or round_ <= FEWER.get(workload, round_)
 
 
 def _measure(
