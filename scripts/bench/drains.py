@@ -7,7 +7,6 @@ and server, round trips and commands of the server per event, memory afterwards.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 from contenders import Contender
 from marks import DONE
@@ -19,8 +18,8 @@ Figures = dict[str, float]
 SECONDS = {"noop": 3.5, "io": 2.5, "cpu": 2.0, "five": 3.0}
 """How long a drain is to take, by the contender's own guess of its rate."""
 FEWEST = {"noop": 500, "io": 200, "cpu": 100, "five": 50}
-QUICK = 0.1
-"""The part of it that is done to try the harness."""
+QUICK, QUICK_FEWEST = 0.1, 60
+"""The part of it that is done to try the harness, and the fewest events then."""
 WARM = 0.2
 """The part of a backlog after which the measurement begins."""
 STEADY = 0.95
@@ -31,22 +30,12 @@ SETTLE = 0.1
 """Seconds that the last acknowledgements are given."""
 
 
-@dataclass(frozen=True)
-class Count:
-    """How much work a measurement has.
-
-    Attributes:
-        quick: hardly any: only to see that everything runs.
-    """
-
-    quick: bool = False
-
-    def events(self, contender: Contender, workload: str) -> int:
-        """Return how many events a drain has."""
-        wanted = contender.rates.get(workload, 1_000) * SECONDS[workload]
-        if self.quick:
-            return max(int(wanted * QUICK), 60)
-        return max(int(wanted), FEWEST[workload])
+def backlog(contender: Contender, workload: str, quick: bool) -> int:
+    """Return how many events a drain has; quick: hardly any, to see that it runs."""
+    wanted = contender.rates.get(workload, 1_000) * SECONDS[workload]
+    if quick:
+        return max(int(wanted * QUICK), QUICK_FEWEST)
+    return max(int(wanted), FEWEST[workload])
 
 
 def drain(stage: Stage, task: str, events: int, warm: float = WARM) -> Figures:

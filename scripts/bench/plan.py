@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 import curves
 from contenders import Contender
-from drains import Count, Figures, drain
+from drains import Figures, backlog, drain
 from latencies import latency, roundtrip
 from recovery import recovery
 from running import Stage
@@ -51,19 +51,19 @@ def jobs(
     Args:
         contenders: who takes part.
         only: which workloads; none for all.
-        rounds: how often.
-        quick: hardly any work, and one recovery or point of a curve: to try it.
+        rounds: how often; the longest points of curves are measured once.
+        quick: hardly any work, and few points of curves: to try it.
     """
-    wanted = only or WORKLOADS
     for each in range(1, rounds + 1):
-        for workload in wanted:
+        for workload in only or WORKLOADS:
             for contender in contenders:
-                if workload in contender.workloads:
+                if workload not in contender.workloads:
+                    continue
+                if workload == "curves":
+                    yield from _curves(contender, each, quick)
+                else:
                     measure = _measure(workload, contender, quick)
                     yield Job(workload, contender, each, measure)
-    ours = [each for each in contenders if each.ours][:1]
-    for contender in ours if "curves" in wanted else ():
-        yield from _curves(contender, quick)
 
 
 def _measure(
@@ -75,17 +75,17 @@ def _measure(
         return lambda stage: roundtrip(stage, quick)
     if workload == "recovery":
         return lambda stage: (recovery(stage), [])
-    events = Count(quick).events(contender, workload)
+    events = backlog(contender, workload, quick)
     return lambda stage: (drain(stage, workload, events), [])
 
 
-def _curves(contender: Contender, quick: bool) -> Iterator[Job]:
+def _curves(contender: Contender, round_: int, quick: bool) -> Iterator[Job]:
     for at in curves.QUICK_POINTS if quick else curves.POINTS:
-        for each in range(1, at.repeats + 1):
+        if round_ == 1 or not at.once:
             name = f"curve-{at.curve}"
-            yield Job(name, contender, each, _point(at), dict(at.env), at.x)
+            yield Job(name, contender, round_, _point(at), dict(at.env), at.x)
     for actions in curves.QUICK_JOURNALS if quick else curves.JOURNALS:
-        yield Job("curve-journal", contender, 1, _journal(actions), x=actions)
+        yield Job("curve-journal", contender, round_, _journal(actions), x=actions)
 
 
 def _point(at: curves.Point) -> Callable[[Stage], Measured]:

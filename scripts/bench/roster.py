@@ -20,7 +20,7 @@ OURS = Contender(
     module="peers.ours",
     commands=(_START,),
     env=_ENV,
-    workloads=QUEUES | DURABLE,
+    workloads=QUEUES | DURABLE | {"curves"},
     rates={"noop": 20_000, "io": 1_000, "cpu": 350, "five": 2_000, "roundtrip": 1_500},
     setting="Two workers, all else at its defaults: 5 threads each, BATCH_SIZE=10.",
     promise=_PROMISE,
