@@ -47,7 +47,7 @@ CELERY_THREADS = Contender(
         (*_CELERY_WORKER, "-P", "threads", "-c", "5", "-n", f"w{number}@%h")
         for number in range(2)
     ),
-    rates={"noop": 900, "io": 700, "cpu": 250},
+    rates={"noop": 1_400, "io": 700, "cpu": 250},
     workloads=QUEUES - {"recovery"},
     setting="The same with the pool of threads: two workers of 5.",
     promise="As with prefork; a dead worker is not started again either.",
@@ -78,7 +78,7 @@ DRAMATIQ = Contender(
     requirements=_DRAMATIQ,
     commands=((*_DRAMATIQ_WORKER, "--processes", "2"),),
     env={"dramatiq_queue_prefetch": "40"},
-    rates={"noop": 2_600, "io": 900, "cpu": 300},
+    rates={"noop": 5_000, "io": 900, "cpu": 300},
     workloads=QUEUES - {"recovery"},
     setting=(
         "Redis broker with the middleware it comes with, two processes of 5 threads; "
@@ -138,7 +138,7 @@ RQ = Contender(
     module="peers.rq_app",
     requirements=_RQ,
     commands=((*_RQ_POOL, "10"),),
-    rates={"noop": 350, "io": 300, "cpu": 150},
+    rates={"noop": 400, "io": 300, "cpu": 150},
     setting=(
         "A pool of 10 SimpleWorkers of one job each, which its notes on performance "
         "call 6 times as fast as the default; result_ttl=0, enqueue_many."
@@ -152,7 +152,7 @@ RQ_TWO = Contender(
     module="peers.rq_app",
     requirements=_RQ,
     commands=((*_RQ_POOL, "2"),),
-    rates={"noop": 500, "cpu": 200},
+    rates={"noop": 300, "cpu": 200},
     workloads=frozenset({"noop", "cpu"}),
     setting="The same with as many workers as cores: less CPU where nothing waits.",
     promise="As above.",
@@ -232,7 +232,7 @@ ARQ = Contender(
         ),
     )
     * 2,
-    rates={"noop": 1_000, "io": 500, "cpu": 250},
+    rates={"noop": 1_300, "io": 500, "cpu": 250},
     setting=(
         "Two workers of max_jobs=5 on uvloop, keep_result=0; poll_delay=0.005: with "
         "the default of 0.5 s each would start 10 jobs a second."
@@ -253,7 +253,7 @@ SAQ = Contender(
         _UVLOOP,
     ),
     commands=(("{bin}/saq", "peers.saq_app.settings"),) * 2,
-    rates={"noop": 1_500, "io": 700, "cpu": 280},
+    rates={"noop": 2_800, "io": 700, "cpu": 280},
     setting="Two workers of concurrency=5 on uvloop; ttl=-1, so no results.",
     promise=(
         "Swept once it has run longer than its timeout, by default 10 s, which is "
@@ -270,7 +270,7 @@ STREAQ = Contender(
     module="peers.streaq_app",
     requirements=_STREAQ,
     commands=(_STREAQ_RUN,) * 2,
-    rates={"noop": 1_200, "io": 700, "cpu": 280},
+    rates={"noop": 1_700, "io": 700, "cpu": 280},
     setting=(
         "Two workers of concurrency=5 on uvloop, prefetch at its default; silent=True, "
         "ttl=0, enqueue_many."
@@ -321,7 +321,7 @@ DBOS_WAL = Contender(
     requirements=_DBOS,
     commands=_DBOS_WORKERS,
     env={"BENCH_JOURNAL": "wal"},
-    rates={"five": 60, "roundtrip": 60},
+    rates={"five": 95, "roundtrip": 60},
     workloads=DURABLE,
     setting=(
         "The same on an engine with journal_mode=WAL, synchronous=NORMAL and a pool of "
