@@ -103,6 +103,8 @@ def roundtrip(stage: Stage, quick: bool) -> tuple[Figures, list[int]]:
         "rate": (len(done) - 1) / seconds,
         "worker_us": cpu / many * 1e6,
         "server_us": (after.cpu - counted.cpu) / many * 1e6,
+        "reads": (after.reads - counted.reads) / many,
+        "commands": (after.commands - counted.commands) / many,
     }, samples
 
 

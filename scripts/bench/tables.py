@@ -16,6 +16,8 @@ LARGE = 100_000
 """The smallest backlog after which memory is told."""
 THOUSANDTH = 1_000
 """The fewest times of which a thousandth is one."""
+COSTS = "worker µs", "server µs", "round trips", "commands"
+"""Heads of what ``_costs`` and ``_asked`` tell of an event."""
 
 
 def performance(report: Report) -> str:
@@ -74,8 +76,9 @@ def _machine(report: Report) -> str:
         f"{about['processor']}, {about['cores']} cores, {about['memory_gib']:g} GiB, "
         f"{about['kernel']}; {about['server']}, append-only file synced every second; "
         f"Python {about['python']}, redis-py {about['redis_py']}, hiredis "
-        f"{about['hiredis']}. Each figure is the median of the rounds, with the least "
-        "and the greatest in parentheses where there were several."
+        f"{about['hiredis']}. Each figure is the median of the rounds; rates and "
+        "processor times have the least and the greatest in parentheses where there "
+        "were several. Percentiles are of the events of all rounds together."
     )
 
 
@@ -88,32 +91,30 @@ def _verdict(report: Report) -> str:
 
 
 def _noop(found: Findings) -> str:
-    head = (
-        "",
-        "events/s",
-        "worker µs",
-        "server µs",
-        "round trips",
-        "commands",
-        "first event after",
-    )
-    return _of("noop", found, head, (30, 20, 10, 10, 10, 10, 10), _noop_row)
+    head = "", "events/s", *COSTS, "first event after"
+    return _of("noop", found, head, (22, 18, 16, 16, 9, 10, 9), _noop_row)
 
 
 def _noop_row(found: Findings, name: str) -> Cells:
     return (
         _spread(found, "noop", name, "rate", _thousands),
         *_costs(found, "noop", name),
-        _shown(found.median("noop", name, "reads"), _digits),
-        _shown(found.median("noop", name, "commands"), _digits),
+        *_asked(found, "noop", name),
         _shown(found.median("noop", name, "start"), _s),
     )
 
 
-def _costs(found: Findings, workload: str, name: str) -> Cells:
+def _costs(found: Findings, workload: str, name: str, x: int | None = None) -> Cells:
     return tuple(
-        _shown(found.median(workload, name, figure), _digits)
+        _spread(found, workload, name, figure, _digits, x)
         for figure in ("worker_us", "server_us")
+    )
+
+
+def _asked(found: Findings, workload: str, name: str, x: int | None = None) -> Cells:
+    return tuple(
+        _shown(found.median(workload, name, figure, x), _digits)
+        for figure in ("reads", "commands")
     )
 
 
@@ -125,19 +126,20 @@ def _io(found: Findings) -> str:
             _spread(found, "io", name, "rate", _thousands),
             _shown(share, lambda value: f"{value:.1%}"),
             *_costs(found, "io", name),
+            *_asked(found, "io", name),
         )
 
-    head = "", "events/s", "of bare threads", "worker µs", "server µs"
-    return _of("io", found, head, (35, 20, 15, 15, 15), row)
+    head = "", "events/s", "of bare threads", *COSTS
+    return _of("io", found, head, (22, 17, 10, 16, 16, 9, 10), row)
 
 
 def _cpu(found: Findings) -> str:
     def row(found: Findings, name: str) -> Cells:
         rate = _spread(found, "cpu", name, "rate", _thousands)
-        return rate, *_costs(found, "cpu", name)
+        return rate, *_costs(found, "cpu", name), *_asked(found, "cpu", name)
 
-    head = "", "events/s", "worker µs", "server µs"
-    return _of("cpu", found, head, (40, 30, 15, 15), row)
+    head = "", "events/s", *COSTS
+    return _of("cpu", found, head, (27, 20, 17, 17, 9, 10), row)
 
 
 def _latency(found: Findings) -> str:
@@ -171,21 +173,22 @@ def _five(found: Findings) -> str:
         return (
             _spread(found, "five", name, "rate", _thousands),
             *_costs(found, "five", name),
-            _shown(found.median("five", name, "reads"), _digits),
+            *_asked(found, "five", name),
         )
 
-    head = "", "executions/s", "worker µs", "server µs", "round trips"
-    return _of("five", found, head, (35, 20, 15, 15, 15), row)
+    head = "", "executions/s", *COSTS
+    return _of("five", found, head, (27, 20, 17, 17, 9, 10), row)
 
 
 def _roundtrip(found: Findings) -> str:
     def row(found: Findings, name: str) -> Cells:
         p50, p99, _, slowest = _percentiles(found, "roundtrip", name)
         rate = _spread(found, "roundtrip", name, "rate", _thousands)
-        return p50, p99, slowest, rate, *_costs(found, "roundtrip", name)
+        costs = _costs(found, "roundtrip", name), _asked(found, "roundtrip", name)
+        return p50, p99, slowest, rate, *costs[0], *costs[1]
 
-    head = "", "p50 ms", "p99 ms", "slowest ms", "signals/s", "worker µs", "server µs"
-    return _of("roundtrip", found, head, (25, 11, 11, 11, 20, 11, 11), row)
+    head = "", "p50 ms", "p99 ms", "slowest ms", "signals/s", *COSTS
+    return _of("roundtrip", found, head, (16, 9, 9, 9, 15, 14, 14, 7, 7), row)
 
 
 def _recovery(found: Findings) -> str:
@@ -207,21 +210,40 @@ def _recovery(found: Findings) -> str:
 
 
 def _memory(found: Findings) -> str:
+    idle, drained = found.taking_part("latency"), found.taking_part("noop")
     rows = []
-    for name in found.taking_part("latency"):
-        points = [("idle", found.median("latency", name, "resident"))]
-        count = found.median("noop", name, "events")
-        if count is not None:
-            after = found.median("noop", name, "resident")
-            points.append((f"after {count:,.0f} events", after))
-        large = [x for x in found.points("curve-backlog") if x >= LARGE]
-        for x in large if name == OURS else ():
-            after = found.median("curve-backlog", name, "resident", x)
-            points.append((f"after {x:,} events", after))
-        told = "; ".join(f"{when} {_mib(size)}" for when, size in points if size)
-        rows.append((found.labels[name], told or NONE))
-    head = "", "resident size of the larger worker"
-    return table((30, 70), head, rows) if rows else ""
+    for name in found.labels:
+        if name in idle or name in drained:
+            rows += [(found.labels[name], *cells) for cells in _sizes(found, name)]
+    head = (
+        "",
+        "idle MiB",
+        "events drained",
+        "early on MiB",
+        "after them MiB",
+        "all processes, idle MiB",
+    )
+    return table((30, 14, 14, 14, 14, 14), head, rows) if rows else ""
+
+
+def _sizes(found: Findings, name: str) -> Iterator[Cells]:
+    """Tell what a worker is idle and in the drain of no-ops, then in large backlogs."""
+    one, all_ = (
+        _shown(found.median("latency", name, figure), _mib)
+        for figure in ("resident", "family")
+    )
+    yield one, *_drained(found, "noop", name), all_
+    for x in found.points("curve-backlog") if name == OURS else ():
+        if x >= LARGE:
+            yield NONE, *_drained(found, "curve-backlog", name, x), NONE
+
+
+def _drained(found: Findings, workload: str, name: str, x: int | None = None) -> Cells:
+    return (
+        _shown(found.median(workload, name, "events", x), _thousands),
+        _shown(found.median(workload, name, "early", x), _mib),
+        _shown(found.median(workload, name, "resident", x), _mib),
+    )
 
 
 CURVES = (
@@ -237,17 +259,15 @@ def _curves(found: Findings) -> Iterator[str]:
         rows = [
             (
                 f"{x:,}",
-                _shown(found.median(curve, OURS, "rate", x), _thousands),
-                *(
-                    _shown(found.median(curve, OURS, figure, x), _digits)
-                    for figure in ("worker_us", "server_us", "reads", "commands")
-                ),
+                _spread(found, curve, OURS, "rate", _thousands, x),
+                *_costs(found, curve, OURS, x),
+                *_asked(found, curve, OURS, x),
             )
             for x in found.points(curve)
         ]
-        head = first, "events/s", "worker µs", "server µs", "round trips", "commands"
+        head = first, "events/s", *COSTS
         if rows:
-            yield titled(title, table((20, 16, 16, 16, 16, 16), head, rows))
+            yield titled(title, table((16, 24, 20, 20, 10, 10), head, rows))
     if found.points("curve-journal"):
         yield titled("Journals", _journals(found))
 
@@ -268,8 +288,7 @@ def _journals(found: Findings) -> str:
 def _journal(found: Findings, x: int) -> Cells:
     figures = "worker_us", "server_us", "replay_ms", "wake_ms"
     return tuple(
-        _shown(found.median("curve-journal", OURS, figure, x), _digits)
-        for figure in figures
+        _spread(found, "curve-journal", OURS, figure, _digits, x) for figure in figures
     )
 
 
@@ -336,9 +355,10 @@ def _spread(
     name: str,
     figure: str,
     text: Callable[[float], str],
+    x: int | None = None,
 ) -> str:
-    values = found.values(workload, name, figure)
-    middle = _shown(found.median(workload, name, figure), text)
+    values = found.values(workload, name, figure, x)
+    middle = _shown(found.median(workload, name, figure, x), text)
     if len(values) < SPREAD_ROUNDS:
         return middle
     return f"{middle} ({text(min(values))} to {text(max(values))})"
@@ -365,4 +385,4 @@ def _s(value: float) -> str:
 
 
 def _mib(value: float) -> str:
-    return f"{value / MIB:.1f} MiB"
+    return f"{value / MIB:.1f}"

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
+from itertools import takewhile
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -17,16 +19,22 @@ def bench(monkeypatch: pytest.MonkeyPatch) -> Iterator[SimpleNamespace]:
     """The modules of scripts/bench, which find each other on the path."""
     monkeypatch.syspath_prepend(str(BENCH))
     import findings
+    import latencies
     import pages
+    import plan
     import reports
+    import roster
     import tables
     import targets
     import tracks
 
     return SimpleNamespace(
         findings=findings,
+        latencies=latencies,
         pages=pages,
+        plan=plan,
         reports=reports,
+        roster=roster,
         tables=tables,
         targets=targets,
         tracks=tracks,
@@ -76,6 +84,13 @@ def judged(bench: SimpleNamespace, made: Any, what: str) -> Any:
     return found
 
 
+def row(text: str, label: str) -> list[str]:
+    """The other cells of the first row that begins with a label."""
+    lines = text.split(f"   * - {label}\n")[1].splitlines()
+    cells = takewhile(lambda line: line.startswith("     - "), lines)
+    return [cell.removeprefix("     - ") for cell in cells]
+
+
 def test_pages_say_what_the_last_report_says(bench: SimpleNamespace) -> None:
     last = bench.reports.read(bench.pages.REPORT)
     for part in bench.pages.PARTS:
@@ -101,6 +116,52 @@ def test_a_table_has_the_median_and_the_spread_of_the_rounds(
     rates = (noop("ours", rate) for rate in (14_000.0, 10_000.0, 12_000.0))
     text = bench.tables.performance(report(bench, *rates))
     assert "12,000 (10,000 to 14,000)" in text
+
+
+def test_all_have_every_round_of_what_they_take_part_in(
+    bench: SimpleNamespace,
+) -> None:
+    jobs = list(bench.plan.jobs(bench.roster.CONTENDERS, (), 3, quick=False))
+    counts = Counter((job.workload, job.contender.name, job.x) for job in jobs)
+    once = {key for key, rounds in counts.items() if rounds != 3}
+    assert once == {("curve-backlog", "ours", 1_000_000)}
+    for each in bench.roster.CONTENDERS:
+        for workload in each.workloads - {"curves"}:
+            assert counts[workload, each.name, None] == 3
+
+
+def test_contenders_take_turns_within_a_round(bench: SimpleNamespace) -> None:
+    jobs = bench.plan.jobs(bench.roster.CONTENDERS, ("latency",), 2, quick=False)
+    order = [(job.round, job.contender.name) for job in jobs]
+    names = [name for round_, name in order if round_ == 1]
+    assert len(set(names)) == len(names) > 1
+    assert order == [(round_, name) for round_ in (1, 2) for name in names]
+
+
+def test_a_thousandth_is_told_of_all_three_rounds_of_a_peer(
+    bench: SimpleNamespace,
+) -> None:
+    run = {"workload": "latency", "contender": "huey"}
+    rounds = [run | {"samples": [2_000] * 339 + [9_000 + n]} for n in (10, 20, 30)]
+    assert len(rounds[0]["samples"]) == bench.latencies.EVENTS
+    cells = row(bench.tables.performance(report(bench, *rounds)), "Huey")
+    assert cells[2:5] == ["9.02", "9.03", "1,020"]
+    cells = row(bench.tables.performance(report(bench, *rounds[:2])), "Huey")
+    assert cells[2:5] == ["—", "9.02", "680"]
+
+
+def test_memory_is_told_with_the_events_that_were_drained(
+    bench: SimpleNamespace,
+) -> None:
+    sizes = {"events": 20_000, "early": 34 * 2**20, "resident": 35 * 2**20}
+    idle = {"resident": 33 * 2**20, "family": 66 * 2**20}
+    made = report(
+        bench,
+        noop("huey", 5_000.0, **sizes),
+        {"workload": "latency", "contender": "huey", "figures": idle},
+    )
+    text = bench.tables.performance(made).split("**Memory of a worker**")[1]
+    assert row(text, "Huey") == ["33.0", "20,000", "34.0", "35.0", "66.0"]
 
 
 def test_a_target_is_judged_against_the_fastest_peer_of_the_same_run(
