@@ -5,6 +5,7 @@ Runs in an environment of its own, the only one that has matplotlib.
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -26,6 +27,8 @@ STYLE = {
     "axes.titlesize": 10,
     "axes.titlelocation": "left",
 }
+SHADE = 0.2
+"""Of the band from the least to the greatest of the rounds."""
 MINE, FLOOR, THEIRS = "#c2410c", "#a8a29e", "#57534e"
 CURVES = {
     "curve-workers": "workers",
@@ -112,7 +115,12 @@ def _cost(axes: Axes, found: Findings, curve: str, title: str) -> None:
     for figure, colour in (("worker_us", MINE), ("server_us", THEIRS)):
         costs = [found.median(curve, OURS, figure, x) for x in points]
         axes.plot(points, costs, "o-", color=colour, label=figure.split("_")[0])
+        rounds = [found.values(curve, OURS, figure, x) or [math.nan] for x in points]
+        least, most = [min(each) for each in rounds], [max(each) for each in rounds]
+        axes.fill_between(points, least, most, color=colour, alpha=SHADE, linewidth=0)
     axes.set(xscale="log", xlabel=title, ylim=(0, None))
+    axes.set_xticks(points, [f"{x:,}" for x in points])
+    axes.minorticks_off()
     what = "action" if curve == "curve-journal" else "event"
     axes.set_title(f"µs of processor time per {what}")
 
