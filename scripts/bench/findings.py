@@ -46,6 +46,15 @@ class Findings:
         found = self.values(workload, contender, figure, x)
         return statistics.median(found) if found else None
 
+    def again(self, contender: str) -> float | None:
+        """Return how long after a kill all ran again in the slowest round.
+
+        None if in one of them something never did.
+        """
+        runs = self.runs("recovery", contender)
+        found = self.values("recovery", contender, "seconds")
+        return max(found) if found and len(found) == len(runs) else None
+
     def percentile(self, workload: str, contender: str, part: float) -> float | None:
         """Return a percentile, by nearest rank, of all rounds' microseconds."""
         times = self.times(workload, contender)

@@ -56,7 +56,7 @@ def headline(report: Report) -> str:
         _against(
             found, "executions of five journaled actions a second", five, _thousands
         ),
-        _against(found, "killed worker's events again", _again(found), _s, least=True),
+        _against(found, "killed worker's events again", found.again, _s, least=True),
     ]
     batched = found.median("noop", BATCHED, "rate")
     rows.insert(1, ("the same, ``BATCH_SIZE=100``", _shown(batched, _thousands), NONE))
@@ -200,10 +200,9 @@ def _recovery(found: Findings) -> str:
             f"{sum(run.figures[figure] for run in runs):.0f}"
             for figure in ("killed", "lost", "doubled")
         ]
-        seconds = found.values("recovery", name, "seconds")
+        seconds = found.again(name)
         never = f"not within {max(run.figures['watched'] for run in runs):g} s"
-        again = _s(max(seconds)) if len(seconds) == len(runs) else never
-        return again, *total
+        return never if seconds is None else _s(seconds), *total
 
     head = "", "all run again after", "begun, killed", "of them lost", "others twice"
     return _of("recovery", found, head, (40, 18, 14, 14, 14), row)
@@ -327,10 +326,6 @@ def _rate(workload: str, found: Findings) -> Callable[[str], float | None]:
 
 def _time(found: Findings, part: float) -> Callable[[str], float | None]:
     return lambda name: found.percentile("latency", name, part)
-
-
-def _again(found: Findings) -> Callable[[str], float | None]:
-    return lambda name: max(found.values("recovery", name, "seconds"), default=None)
 
 
 def _against(

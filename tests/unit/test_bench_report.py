@@ -214,6 +214,7 @@ def test_a_recovery_that_never_came_is_no_recovery(bench: SimpleNamespace) -> No
     assert judged(bench, made, what).word == "missed"
     assert judged(bench, made, "kill -9 of a worker: lost").found == "2 events"
     assert "not within 15 s" in bench.tables.performance(made)
+    assert row(bench.tables.headline(made), "killed worker's events again")[0] == "—"
 
 
 def test_marks_that_stop_coming_are_a_failure(
