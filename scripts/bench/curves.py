@@ -10,7 +10,7 @@ import statistics
 from dataclasses import dataclass
 
 from drains import STALLED, Figures, drain
-from latencies import paced, waiting
+from latencies import WARM, paced, waiting
 from marks import BEGUN, DONE, ENDED
 from running import Stage, Workers, publish
 from tracks import MeasurementError, until
@@ -100,8 +100,8 @@ def journal(stage: Stage, actions: int) -> Figures:
     """
     count = max(min(ACTIONS // actions, MOST), 2)
     with Workers(stage) as workers:
-        publish(stage, "latency", 10, first=count)
-        stage.track.until(10, STALLED, workers.alive)
+        publish(stage, "latency", WARM, first=count)
+        stage.track.until(WARM, STALLED, workers.alive)
         cpu, counted = workers.cpu(), stage.server.counted()
         waiting(stage, workers, f"journal:{actions}", count)
         if not until(lambda: len(stage.track.of(ENDED)) >= count, 2 * STALLED, 0.05):

@@ -1,17 +1,19 @@
 """Drains: a backlog is published, then workers start and work it off.
 
 What is told: start-up to the first event, events a second, processor time of workers
-and server, round trips and commands of the server per event, memory afterwards.
+and server, round trips and commands of the server per event, memory early on and
+afterwards.
 """
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 
 from contenders import Contender
 from marks import DONE
 from running import Stage, Workers, publish
-from tracks import MeasurementError, doubled, until
+from tracks import MeasurementError, doubled
 
 Figures = dict[str, float]
 
@@ -63,7 +65,7 @@ def _drained(stage: Stage, workers: Workers, events: int, warm: int) -> Figures:
     cpu, counted = workers.cpu(), server.counted()
     begin = track.count()
     track.until(events, STALLED, workers.alive)
-    until(lambda: False, SETTLE)
+    time.sleep(SETTLE)
     cpu, after = workers.cpu() - cpu, server.counted()
     sizes = workers.resident()
     marks = track.of(DONE)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 from drains import SETTLE, STALLED, Figures
 from marks import BEGUN, DONE, SENT
 from running import Stage, Workers, cpu_of, producer, publish
@@ -37,9 +39,9 @@ def latency(stage: Stage, quick: bool) -> tuple[Figures, list[int]]:
 def _idle(stage: Stage, workers: Workers, seconds: float) -> Figures:
     """Return what workers take that do nothing: memory, and part of a core."""
     pids = {mark.pid for mark in stage.track.marks()}
-    until(lambda: False, seconds / 3)
+    time.sleep(seconds / 3)
     cpu, family = cpu_of(pids), workers.cpu()
-    until(lambda: False, seconds, 0.1)
+    time.sleep(seconds)
     sizes = workers.resident()
     return {
         "idle_worker": (cpu_of(pids) - cpu) / seconds / max(len(pids), 1),
@@ -121,4 +123,4 @@ def waiting(stage: Stage, workers: Workers, task: str, count: int) -> None:
         raise MeasurementError(
             f"not all of {count} executions began within {READY:g} s"
         )
-    until(lambda: False, 5 * SETTLE)
+    time.sleep(5 * SETTLE)
