@@ -30,8 +30,8 @@ HERE = Path(__file__).resolve().parent
 PRODUCER_LIMIT = 180.0
 """Seconds that a producer may take for all it has to publish."""
 END_LIMIT = 10.0
-SHOWN = 700
-"""Characters of a log that a failure quotes."""
+SHOWN = 2_000
+"""Characters of a log that a failure quotes: of SQL, too, what is said before it."""
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,8 @@ ONE = {"pool_size": 1, "max_overflow": 0}
 """Threads queue for a connection rather than for SQLite's lock, which is polled."""
 VERSION = "bench"
 POLL = float(os.environ.get("BENCH_POLL", "0.05"))
-TRIES = 100
+TRIES = 1_000
+"""Of a producer's writes: for most of a minute, as five seconds were once too few."""
 PRODUCER = "producer"
 WORK, WAITING = "work", "waiting"
 """Queues: one with as many in flight as everybody, one for what only waits."""
