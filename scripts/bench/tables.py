@@ -17,7 +17,7 @@ LARGE = 100_000
 THOUSANDTH = 1_000
 """The fewest times of which a thousandth is one."""
 COSTS = "worker µs", "server µs", "round trips", "commands"
-"""Heads of what ``_costs`` and ``_asked`` tell of an event."""
+"""Heads of what ``_costs`` tells of an event."""
 
 
 def performance(report: Report) -> str:
@@ -51,8 +51,8 @@ def headline(report: Report) -> str:
     middle, slow = _time(found, 0.5), _time(found, 0.99)
     rows = [
         _against(found, "no-op events a second", rate, _thousands),
-        _against(found, "publish to start, p50", middle, _micro, least=True),
-        _against(found, "publish to start, p99", slow, _micro, least=True),
+        _against(found, "publish to start, p50", middle, _ms, least=True),
+        _against(found, "publish to start, p99", slow, _ms, least=True),
         _against(
             found, "executions of five journaled actions a second", five, _thousands
         ),
@@ -99,23 +99,20 @@ def _noop_row(found: Findings, name: str) -> Cells:
     return (
         _spread(found, "noop", name, "rate", _thousands),
         *_costs(found, "noop", name),
-        *_asked(found, "noop", name),
         _shown(found.median("noop", name, "start"), _s),
     )
 
 
 def _costs(found: Findings, workload: str, name: str, x: int | None = None) -> Cells:
-    return tuple(
+    times = [
         _spread(found, workload, name, figure, _digits, x)
         for figure in ("worker_us", "server_us")
-    )
-
-
-def _asked(found: Findings, workload: str, name: str, x: int | None = None) -> Cells:
-    return tuple(
+    ]
+    counts = [
         _shown(found.median(workload, name, figure, x), _digits)
         for figure in ("reads", "commands")
-    )
+    ]
+    return *times, *counts
 
 
 def _io(found: Findings) -> str:
@@ -126,7 +123,6 @@ def _io(found: Findings) -> str:
             _spread(found, "io", name, "rate", _thousands),
             _shown(share, lambda value: f"{value:.1%}"),
             *_costs(found, "io", name),
-            *_asked(found, "io", name),
         )
 
     head = "", "events/s", "of bare threads", *COSTS
@@ -136,7 +132,7 @@ def _io(found: Findings) -> str:
 def _cpu(found: Findings) -> str:
     def row(found: Findings, name: str) -> Cells:
         rate = _spread(found, "cpu", name, "rate", _thousands)
-        return rate, *_costs(found, "cpu", name), *_asked(found, "cpu", name)
+        return rate, *_costs(found, "cpu", name)
 
     head = "", "events/s", *COSTS
     return _of("cpu", found, head, (27, 20, 17, 17, 9, 10), row)
@@ -173,7 +169,6 @@ def _five(found: Findings) -> str:
         return (
             _spread(found, "five", name, "rate", _thousands),
             *_costs(found, "five", name),
-            *_asked(found, "five", name),
         )
 
     head = "", "executions/s", *COSTS
@@ -184,8 +179,7 @@ def _roundtrip(found: Findings) -> str:
     def row(found: Findings, name: str) -> Cells:
         p50, p99, _, slowest = _percentiles(found, "roundtrip", name)
         rate = _spread(found, "roundtrip", name, "rate", _thousands)
-        costs = _costs(found, "roundtrip", name), _asked(found, "roundtrip", name)
-        return p50, p99, slowest, rate, *costs[0], *costs[1]
+        return p50, p99, slowest, rate, *_costs(found, "roundtrip", name)
 
     head = "", "p50 ms", "p99 ms", "slowest ms", "signals/s", *COSTS
     return _of("roundtrip", found, head, (16, 9, 9, 9, 15, 14, 14, 7, 7), row)
@@ -260,7 +254,6 @@ def _curves(found: Findings) -> Iterator[str]:
                 f"{x:,}",
                 _spread(found, curve, OURS, "rate", _thousands, x),
                 *_costs(found, curve, OURS, x),
-                *_asked(found, curve, OURS, x),
             )
             for x in found.points(curve)
         ]
@@ -371,7 +364,7 @@ def _milli(value: float) -> str:
     return f"{value / 1000:,.2f}"
 
 
-def _micro(value: float) -> str:
+def _ms(value: float) -> str:
     return f"{value / 1000:,.2f} ms"
 
 
