@@ -19,7 +19,8 @@ def channel() -> Iterator[Channel]:
     ours, theirs = socket.socketpair()
     server = SimpleNamespace(limits=LIMITS, active_channels={})
     channel = Channel(server, ours, ("127.0.0.1", 1), Adjustments(), map={})
-    channel.begun = channel.since
+    # A whole number: with a fraction, what is added to it would be rounded.
+    channel.begun = channel.since = 1000.0
     with theirs:
         yield channel
         channel.handle_close()
