@@ -194,7 +194,11 @@ def test_a_run_that_only_starts_children_leaves_no_journal(shop: Shop) -> None:
     assert (len(decision.children), decision.entries) == (1, ())
 
 
-@pytest.mark.parametrize("wrong", [unlisted, "a b", "", 5, None, []], ids=repr)
+@pytest.mark.parametrize(
+    "wrong",
+    [unlisted, "a b", "", 5, None, []],
+    ids=lambda wrong: getattr(wrong, "__name__", repr(wrong)),
+)
 def test_only_a_workflow_can_be_started(shop: Shop, wrong: Any) -> None:
     def fn(ctx: Context) -> None:
         ctx.start(wrong)
