@@ -1,8 +1,9 @@
 """The Lua scripts: loaded once, called by digest, sent whole where the server forgot.
 
-A line ``--include keys fence`` stands for these parts. The server declares every
-function of a script anew with each call, which can take longer than the call's own
-work: what only some calls need is included behind a return, or within an ``if``.
+A line ``--include keys fence`` stands for these parts, which may include others. The
+server declares every function of a script anew with each call, which can take longer
+than the call's own work: what only some calls need is included behind a return, or
+within an ``if``.
 Everything that writes to Redis goes through :func:`run`.
 """
 
@@ -22,6 +23,16 @@ _INCLUDE = re.compile(r"^--include (.+)$", re.MULTILINE)
 
 
 _CLOCK = "local AHEAD_MS = 0"
+_FOLDER = resources.files("workflow_worker.broker") / "lua"
+
+
+def _parts(found: re.Match[str]) -> str:
+    """Return the parts a line names, with those that they name themselves."""
+    texts = (
+        (_FOLDER / "parts" / f"{part}.lua").read_text("utf-8")
+        for part in found.group(1).split()
+    )
+    return "\n".join(_INCLUDE.sub(_parts, text) for text in texts)
 
 
 @cache
@@ -30,15 +41,7 @@ def source(name: str, ahead_ms: int = 0) -> str:
 
     Every line keeps its sense in an error message: comments are not stripped.
     """
-    folder = resources.files("workflow_worker.broker") / "lua"
-
-    def parts(found: re.Match[str]) -> str:
-        names = found.group(1).split()
-        return "\n".join(
-            (folder / "parts" / f"{part}.lua").read_text("utf-8") for part in names
-        )
-
-    text = _INCLUDE.sub(parts, (folder / f"{name}.lua").read_text("utf-8"))
+    text = _INCLUDE.sub(_parts, (_FOLDER / f"{name}.lua").read_text("utf-8"))
     return text.replace(_CLOCK, f"local AHEAD_MS = {ahead_ms}", 1)
 
 

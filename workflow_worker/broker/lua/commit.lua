@@ -31,7 +31,7 @@ end
 if #ARGV == last_plain then return answers end
 
 local early_ttl, inbox_limit, now = tonumber(ARGV[5]), tonumber(ARGV[6]), server_ms()
---include letters retention record timers inbox journal signals close outcome
+--include letters retention record timers inbox tries journal signals close outcome
 
 -- What a decision has nothing of is left out of it.
 local function read_decision(packed)

@@ -7,7 +7,7 @@
 --         ignored, duplicate, and the server's time
 -- Keeps   order: reading and routing are one step, whoever reads. Nothing read is ever
 --         neither handed out nor settled, unless the reply is lost: then adopt finds it.
---include keys counts settings retention plain
+--include stream names clock settings retention plain
 
 local most, emptied = tonumber(ARGV[6]), false
 
@@ -48,7 +48,7 @@ if not has_first() then
 end
 
 -- Most calls end here: to declare all that follows takes longer than they do.
---include letters record timers inbox signals route
+--include partition maps chunks counts letters record timers inbox signals route
 if not read then
   fire_due(now)
   forget_early()

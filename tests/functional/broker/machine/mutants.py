@@ -142,8 +142,8 @@ BROKEN = (
     Mutant(
         "the tries of what is undone are not counted",
         "retries",
-        "if kind == 'try' or kind == 'undotry' then",
-        "if kind == 'try' then",
+        "  return kind == 'try' or kind == 'undotry'\n",
+        "  return kind == 'try'\n",
     ),
 )
 SMALL_PAGES = Mutant(

@@ -1,4 +1,6 @@
 -- Finished executions leave with everything of theirs: record, journal, inbox, listing.
+local EXPIRY = P .. 'expiry'
+
 local function forget(id)
   local status = redis.call('HGET', P .. 'x:' .. id, 'status')
   redis.call('DEL', P .. 'x:' .. id, P .. 'j:' .. id, P .. 'in:' .. id)
