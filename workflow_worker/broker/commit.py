@@ -153,7 +153,8 @@ def _stored(decision: Decision) -> dict[str, Any]:
     packed: dict[str, Any] = {}
     if decision.entries:
         packed["journal"] = [entry.decode() for entry in decision.entries]
-        packed["consumed"] = decision.consumed
+        if any(decision.consumed):
+            packed["consumed"] = decision.consumed
     if decision.emits:
         packed["emits"] = [_emitted(emit) for emit in decision.emits]
     if decision.children:

@@ -82,7 +82,7 @@ MUTANTS = (
         "stops",
         (
             Change(
-                f"{LUA}commit.lua",
+                f"{PARTS}complete.lua",
                 "  if owned[d.entry] ~= d.count then return 0 end\n",
                 "",
             ),
@@ -107,7 +107,7 @@ MUTANTS = (
                 "    answers = scripts.run(\n",
             ),
             Change(
-                f"{LUA}commit.lua",
+                f"{PARTS}complete.lua",
                 "  if owned[d.entry] ~= d.count then return 0 end\n",
                 "",
             ),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from tests.functional.broker.conftest import Database, Hand
@@ -102,6 +104,22 @@ def test_a_result_with_no_time_to_live_leaves_nothing(base: Database) -> None:
     hand.commit(task, decision=Decision(Outcome.COMPLETED, b"1", result_ttl_ms=0))
     assert not [key for key in base.all_keys() if ":x:" in key]
     assert base.stats()["executions_completed"] == 1
+
+
+@pytest.mark.parametrize(
+    "more", [{}, {"emits": (Emission("unheard", b"{}"),)}], ids=["alone", "emitting"]
+)
+def test_neither_does_a_journal_that_is_not_kept(
+    base: Database, more: dict[str, Any]
+) -> None:
+    hand = base.hand()
+    task = one(base, hand)
+    tried = b'{"ordinal":1,"kind":"try","name":"a"}'
+    done = Decision(Outcome.COMPLETED, entries=(tried,), result_ttl_ms=0, **more)
+    assert hand.commit(task, decision=done) == [True]
+    assert base.journal(task.execution_id) == []
+    stats = base.stats()
+    assert (stats["executions_completed"], stats["retries"]) == (1, 1)
 
 
 def test_a_failure_is_a_dead_letter_with_its_event_and_its_reason(

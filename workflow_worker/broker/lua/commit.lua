@@ -10,7 +10,7 @@
 --         be carried out and is a dead letter; in order
 -- Keeps   single commit: fenced by the pair, the record's step and the journal's length.
 --         XDEL comes first: a server out of memory still lets work leave.
---include keys counts fence
+--include stream chunks counts fence
 local consumer = ARGV[1]
 local owned = pending_of(consumer, ARGV[2], ARGV[3])
 local answers, done = {}, {}
@@ -30,39 +30,72 @@ end
 -- Most calls end here: to declare all that follows takes longer than they do.
 if #ARGV == last_plain then return answers end
 
-local early_ttl, inbox_limit, now = tonumber(ARGV[5]), tonumber(ARGV[6]), server_ms()
---include letters retention record timers inbox tries journal signals close outcome
+--include clock
+local now, left, retired = server_ms(), {}, 0
+--include maps status tries journal retention complete
 
--- What a decision has nothing of is left out of it.
-local function read_decision(packed)
-  local d = cmsgpack.unpack(packed)
-  d.journal, d.consumed = d.journal or {}, d.consumed or {}
-  d.emits, d.children = d.emits or {}, d.children or {}
-  return d
+local function settle()
+  in_chunks(left, function(...) redis.call('XACK', EVENTS, GROUP, ...) end)
+  write_counts()
+  if retired > 0 then pcall(forget_beyond, tonumber(ARGV[4]), retired) end
 end
 
-local function event_fields(d)
-  if d.record and d.record.status then return event_of(d.record) end
-  local found = redis.call('XRANGE', EVENTS, d.entry, d.entry)[1]
-  return found and found[2]
+-- The decision at hand, and what the short way answers; nothing, if it has to go the long
+-- way. What a decision has nothing of is left out of it.
+local at, d, answer = last_plain + 1, nil, nil
+local function go_short()
+  d, answer = nil, nil
+  d = cmsgpack.unpack(ARGV[at])
+  answer = complete(d)
 end
 
-local left = {}
+local fine, problem
+repeat
+  fine, problem = pcall(go_short)
+  if answer then
+    answers[#answers + 1] = answer
+    at = at + 1
+  end
+until not answer or at > #ARGV
+if at > #ARGV then
+  settle()
+  return answers
+end
+
+local early_ttl, inbox_limit = tonumber(ARGV[5]), tonumber(ARGV[6])
+--include names letters record timers inbox signals close outcome
 
 local function commit_decision(d)
-  if owned[d.entry] ~= d.count then return 0 end
+  d.journal, d.consumed = d.journal or {}, d.consumed or {}
+  d.emits, d.children = d.emits or {}, d.children or {}
   local record = as_map(redis.call('HGETALL', P .. 'x:' .. d.id))
   if tonumber(record.step or 0) ~= d.step
      or redis.call('LLEN', P .. 'j:' .. d.id) ~= d.journaled
      or (record.status and record.status ~= 'running') then
     return 0
   end
-  d.record, d.counted = record, record.status ~= nil
-  d.event = event_fields(d)
+  d.counted = record.status ~= nil
+  if d.counted then
+    d.event = event_of(record)
+  else
+    local found = redis.call('XRANGE', EVENTS, d.entry, d.entry)[1]
+    d.event = found and found[2]
+  end
   -- An entry that is gone was deleted under its owner's feet.
   if not d.event or redis.call('XDEL', EVENTS, d.entry) == 0 then return 0 end
   left[#left + 1] = d.entry
   return carry_out(d, d.event, record)
+end
+
+-- The event of one that was refused, as its record has it or else the stream.
+local function event_of_refused(d)
+  local record = as_map(redis.pcall('HGETALL', P .. 'x:' .. d.id))
+  if record.status then
+    d.counted = true
+    return event_of(record)
+  end
+  local found = redis.call('XRANGE', EVENTS, d.entry, d.entry)[1]
+  return found and found[2] or {}
 end
 
 -- Whatever part of a decision was carried out, its execution is closed as failed.
@@ -89,11 +122,9 @@ end
 
 -- Nothing rolls back here. An item whose keys are not what they should be ends as a dead
 -- letter of its own, with its event, whatever part of it was carried out.
-local function commit_safely(d)
-  local fine, answer = pcall(commit_decision, d)
-  if fine then return answer end
-  local text = type(answer) == 'table' and answer.err or tostring(answer)
-  local fields = d.event or event_fields(d) or {}
+local function refuse(d, reason)
+  local text = type(reason) == 'table' and reason.err or tostring(reason)
+  local fields = d.event or event_of_refused(d)
   ack({d.entry})
   d.category, d.error_type, d.traceback = 'permanent', 'CommitRefused', ''
   d.message, d.attempts = 'the decision could not be carried out: ' .. text, 1
@@ -105,14 +136,21 @@ local function commit_safely(d)
   return 3
 end
 
+local function go_long()
+  if not d then error(problem, 0) end
+  if problem then return refuse(d, problem) end
+  local whole, landed = pcall(commit_decision, d)
+  return whole and landed or refuse(d, landed)
+end
+
 -- Whatever goes wrong with one of them, the others count.
-local fine, problem = pcall(function()
-  for i = last_plain + 1, #ARGV do
-    answers[#answers + 1] = commit_safely(read_decision(ARGV[i]))
+local finished, reason = pcall(function()
+  while at <= #ARGV do
+    answers[#answers + 1] = answer or go_long()
+    at = at + 1
+    if at <= #ARGV then fine, problem = pcall(go_short) end
   end
 end)
-in_chunks(left, function(...) redis.call('XACK', EVENTS, GROUP, ...) end)
-write_counts()
-if retired > 0 then pcall(forget_beyond, tonumber(ARGV[4]), retired) end
-if not fine then error(problem, 0) end
+settle()
+if not finished then error(reason, 0) end
 return answers

@@ -1,10 +1,8 @@
--- Carrying out one decision on a record that its owner holds. Wants what close wants.
+-- Carrying out one decision on a record that its owner holds. Wants what close wants, and
+-- retired: how many have ended and are kept for a while.
 --
 -- What changes in the record is gathered in d.fields, flat, and d.dropped, and written
 -- once: a command costs about the same whatever it carries.
-
--- How many have ended and are kept for a while.
-local retired = 0
 
 local function put(d, name, value)
   if not value then return end
@@ -232,11 +230,11 @@ local function carry_out(d, fields, record)
     cancel_instead(d)
     answer = 2
   end
-  add_entries(d.id, d.journal)
-  consume(d.id, d.consumed)
   -- Without journal, result or failure there is nothing to remember but the counters.
   local decide = GOES_ON[d.outcome]
   local kept = d.keep or record.status or decide
+  if kept then add_entries(d.id, d.journal) else count_retries(d.journal) end
+  consume(d.id, d.consumed)
   d.fields, d.dropped = {}, {}
   if d.outcome == 'failed' then d.dead = bury_failed(d, fields, record) end
   if not kept then
