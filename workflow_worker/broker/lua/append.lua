@@ -28,7 +28,7 @@ for _, stored in ipairs(length > before and redis.call('LRANGE', J, before, -1) 
 end
 
 if not step then
---include clock maps chunks count status opening
+--include clock chunks count status opening
   local fields = redis.call('XRANGE', EVENTS, entry, entry)[1]
   open_record(id, ARGV[7], fields[2], entry, server_ms(), {'version', ARGV[8]})
 elseif not version then

@@ -32,7 +32,7 @@ if #ARGV == last_plain then return answers end
 
 --include clock
 local now, left, retired = server_ms(), {}, 0
---include maps status tries journal retention complete
+--include status tries journal retention complete
 
 local function settle()
   in_chunks(left, function(...) redis.call('XACK', EVENTS, GROUP, ...) end)
@@ -63,7 +63,7 @@ if at > #ARGV then
 end
 
 local early_ttl, inbox_limit = tonumber(ARGV[5]), tonumber(ARGV[6])
---include names letters record timers inbox signals close outcome
+--include names maps letters record timers inbox signals close outcome
 
 local function commit_decision(d)
   d.journal, d.consumed = d.journal or {}, d.consumed or {}

@@ -35,7 +35,11 @@ local function has_first()
     or redis.call('EXISTS', FANOUT) == 1
 end
 
-forget_expired(now)
+-- A few a call, so that no call has to clear what piled up.
+for _, id in ipairs(redis.call('ZRANGEBYSCORE', EXPIRY, '-inf', number(now),
+                               'LIMIT', 0, 20)) do
+  forget(id)
+end
 local read, following = nil, 1
 if not has_first() then
   read = read_new()

@@ -3,33 +3,22 @@
 -- outcome.lua does, and leaves to that whatever has more to it, before it writes anything.
 -- Wants: owned, left, now, retired.
 
-local function is_simple(d)
-  return d.outcome == 'completed' and not (d.emits or d.children or d.consumed or d.undo
-    or d.error_type)
-end
-
--- What is new in the record.
-local function completed(d, version, fields)
-  for _, value in ipairs({'step', d.step + 1, 'updated', number(now), 'status', 'completed'}) do
-    fields[#fields + 1] = value
-  end
-  if not version then
-    fields[#fields + 1], fields[#fields + 2] = 'version', d.version
-  end
-  for _, name in ipairs({'state', 'data', 'result'}) do
-    if d[name] then fields[#fields + 1], fields[#fields + 2] = name, d[name] end
-  end
-  return fields
-end
-
 -- Writes what stays of it for a while. What has no record begins it with its end.
 local function keep(d, status, version)
-  add_entries(d.id, d.journal or {})
+  local fields = {'step', d.step + 1, 'updated', number(now), 'status', 'completed'}
+  local last = 6
+  for _, name in ipairs({'state', 'data', 'result', not version and 'version' or nil}) do
+    if d[name] then
+      fields[last + 1], fields[last + 2] = name, d[name]
+      last = last + 2
+    end
+  end
+  if d.journal then add_entries(d.id, d.journal) end
   if status then
-    redis.call('HSET', P .. 'x:' .. d.id, unpack(completed(d, version, {})))
+    redis.call('HSET', P .. 'x:' .. d.id, unpack(fields))
   else
 --include opening
-    set_fields(d.id, completed(d, nil, opening(d.workflow, d.event, d.entry, now)))
+    set_fields(d.id, (opening(d.workflow, d.event, d.entry, now, fields)))
   end
   move_status(d.id, status, 'completed', now)
   if not status then count('executions_started', 1) end
@@ -38,16 +27,14 @@ local function keep(d, status, version)
   retired = retired + 1
 end
 
-local function forget_all(d, status)
-  count_retries(d.journal or {})
-  if status then forget(d.id) else count('executions_started', 1) end
-end
-
 -- Returns 1 or 0 like the whole script, or nil for what has to go the long way. Whatever
 -- waited has names in its record, also if it waited for none.
 local function complete(d)
   if owned[d.entry] ~= d.count then return 0 end
-  if not is_simple(d) then return nil end
+  if d.outcome ~= 'completed' or d.emits or d.children or d.consumed or d.undo
+     or d.error_type then
+    return nil
+  end
   local status, step, version, key, cancel, parent, names, failure, uncounted =
     unpack(redis.call('HMGET', P .. 'x:' .. d.id, 'status', 'step', 'version', 'key',
                       'cancel', 'parent', 'names', 'error_type', 'uncounted'))
@@ -69,7 +56,12 @@ local function complete(d)
   -- An entry that is gone was deleted under its owner's feet.
   if redis.call('XDEL', EVENTS, d.entry) == 0 then return 0 end
   left[#left + 1] = d.entry
-  if stays then keep(d, status, version) else forget_all(d, status) end
+  if stays then
+    keep(d, status, version)
+  else
+    if d.journal then count_retries(d.journal) end
+    if status then forget(d.id) else count('executions_started', 1) end
+  end
   count('executions_completed', 1)
   if d.counts then count('events_succeeded', 1) end
   return 1

@@ -4,29 +4,25 @@
 
 -- What a new record says, flat, but for its status; and its key.
 local function opening(workflow, fields, entry, now, more)
-  local event = as_map(fields)
-  local origin = event.id or event._origin or entry
-  local key = event.key
-  if not key or key == '' then key = origin end
-  local args = more or {}
-  for _, value in ipairs({'workflow', workflow, 'step', '0', 'started', number(now),
-                          'updated', number(now), 'origin', origin, 'key', key}) do
-    args[#args + 1] = value
-  end
-  if entry ~= origin then
-    args[#args + 1] = 'start'
-    args[#args + 1] = entry
-  end
-  if event._keep then
-    args[#args + 1] = 'keep'
-    args[#args + 1] = event._keep
-  end
-  for name, value in pairs(event) do
-    if name ~= 'id' and name ~= 'key' and string.sub(name, 1, 1) ~= '_' then
-      args[#args + 1] = 'e:' .. name
-      args[#args + 1] = value
+  local ours, at = {}, number(now)
+  local args = {'workflow', workflow, 'step', '0', 'started', at, 'updated', at}
+  local last = #args
+  for i = 1, #fields, 2 do
+    local name, value = fields[i], fields[i + 1]
+    if name == 'id' or name == 'key' or string.sub(name, 1, 1) == '_' then
+      ours[name] = value
+    else
+      args[last + 1], args[last + 2] = 'e:' .. name, value
+      last = last + 2
     end
   end
+  local origin = ours.id or ours._origin or entry
+  local key = ours.key
+  if not key or key == '' then key = origin end
+  args[last + 1], args[last + 2], args[last + 3], args[last + 4] = 'origin', origin, 'key', key
+  if entry ~= origin then args[#args + 1], args[#args + 2] = 'start', entry end
+  if ours._keep then args[#args + 1], args[#args + 2] = 'keep', ours._keep end
+  for _, value in ipairs(more or {}) do args[#args + 1] = value end
   return args, key
 end
 

@@ -8,14 +8,6 @@ local function forget(id)
   redis.call('ZREM', EXPIRY, id)
 end
 
--- A few a call, so that no call has to clear what piled up.
-local function forget_expired(now)
-  for _, id in ipairs(redis.call('ZRANGEBYSCORE', EXPIRY, '-inf', number(now),
-                                 'LIMIT', 0, 20)) do
-    forget(id)
-  end
-end
-
 -- Some more than have just come to be kept.
 local function forget_beyond(limit, come)
   local over = redis.call('ZCARD', EXPIRY) - limit
