@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from tests.functional.broker.conftest import PARTITION, Database, Hand
+from tests.functional.broker.conftest import PARTITION, Database, Hand, suspended
 from tests.functional.broker.test_children import child_of, parent
-from tests.functional.broker.test_retrying import TRY, failing_again, retrying
+from tests.functional.broker.test_retrying import FAILED, TRY, failing_again, retrying
 from workflow_worker.broker.commit import Item
 from workflow_worker.model import Decision, Emission, Outcome, Task
 
@@ -165,6 +165,16 @@ def a_timer_is_set(base: Database, hand: Hand) -> list[Item]:
     return [(hand.begin(), done(journaled=1))]
 
 
+def its_time_has_come(base: Database, hand: Hand) -> list[Item]:
+    task = event(base, hand)
+    assert hand.commit(task, decision=suspended(1, delay_ms=0)) == [True]
+    return [(hand.begin(), done())]
+
+
+def it_says_what_failed(base: Database, hand: Hand) -> list[Item]:
+    return [(acted(base, hand), done(journaled=1, failure=FAILED))]
+
+
 def a_try_of_the_workflow(base: Database, hand: Hand) -> list[Item]:
     task = event(base, hand)
     assert hand.commit(task, decision=failing_again(base, in_ms=0)) == [True]
@@ -208,6 +218,8 @@ LONG = (
     a_signal_is_consumed,
     a_wait_goes_on,
     a_timer_is_set,
+    its_time_has_come,
+    it_says_what_failed,
     a_try_of_the_workflow,
     an_event_not_counted_yet,
     an_error_from_before,

@@ -38,6 +38,7 @@ ALL_THE_LONG_WAY = Mutant(
 )
 NO_TIME = Retention(result_ttl_ms=0, result_limit=100)
 A_MINUTE = Retention(result_ttl_ms=60_000, result_limit=100)
+LESS = Retention(result_ttl_ms=-1, result_limit=100)
 FEW = Retention(result_ttl_ms=60_000, result_limit=2)
 
 KEPT = {"{t:0}:routes", "{t}:meta"}
@@ -99,7 +100,9 @@ def tell(base: Database) -> Tell:
 
 
 KEEPING = pytest.mark.parametrize(
-    "retention", [NO_TIME, A_MINUTE, FEW], ids=["no time", "a minute", "few"]
+    "retention",
+    [NO_TIME, LESS, A_MINUTE, FEW],
+    ids=["no time", "less", "a minute", "few"],
 )
 
 

@@ -28,11 +28,10 @@ local function keep(d, status, version)
 end
 
 -- Returns 1 or 0 like the whole script, or nil for what has to go the long way. Whatever
--- waited has names in its record, also if it waited for none.
+-- waited has names in its record, also if it waited for none; who consumes has an inbox.
 local function complete(d)
   if owned[d.entry] ~= d.count then return 0 end
-  if d.outcome ~= 'completed' or d.emits or d.children or d.consumed or d.undo
-     or d.error_type then
+  if d.outcome ~= 'completed' or d.emits or d.children or d.undo or d.error_type then
     return nil
   end
   local status, step, version, key, cancel, parent, names, failure, uncounted =
@@ -47,7 +46,6 @@ local function complete(d)
      or status and status ~= 'running' then
     return 0
   end
-  d.counted = status and true
   local stays = d.keep and d.ttl > 0
   if stays and not status then
     local found = redis.call('XRANGE', EVENTS, d.entry, d.entry)[1]
