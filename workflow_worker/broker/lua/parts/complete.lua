@@ -31,7 +31,9 @@ end
 -- waited has names in its record, also if it waited for none; who consumes has an inbox.
 local function complete(d)
   if owned[d.entry] ~= d.count then return 0 end
-  if d.outcome ~= 'completed' or d.emits or d.children or d.undo or d.error_type then
+  -- Whose code takes signals is most likely open for them.
+  if d.outcome ~= 'completed' or d.emits or d.children or d.undo or d.error_type
+     or d.signals then
     return nil
   end
   local status, step, version, key, cancel, parent, names, failure, uncounted =
