@@ -50,6 +50,9 @@ class Landed(enum.IntEnum):
     """A cancel that was asked for meanwhile made something else of it."""
     REFUSED = 3
     """The server refused what it was to write: a dead letter came of it."""
+    HELD = 4
+    """Its dead letter can't be written now, for something else has its key: nothing was
+    done; wait and call again."""
 
 
 def commit(

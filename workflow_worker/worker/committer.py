@@ -101,6 +101,8 @@ class Committer:
         self._leases.settling = [task for task, _ in batch]
         for owner, items in self._by_owner(batch).items():
             answers = self._insist(owner, items)
+            if Landed.HELD in answers:
+                self._insist_on_letters(owner, items, answers)
             pairs = zip(items, answers, strict=True)
             self._settle(items, [pair for pair in pairs if pair[1]])
         self.outstanding = 0
@@ -144,6 +146,21 @@ class Committer:
                 # A commit whose reply was lost answers 'fenced' the second time: it
                 # landed, or its entry was taken over and is counted there.
                 return [_believed(answer, unsure) for answer in answers]
+
+    def _insist_on_letters(
+        self, owner: Owner, items: list[Item], answers: list[Landed]
+    ) -> None:
+        """Commit what fails, too, however long its letter can't be written."""
+        log.error(
+            "%d dead letters can't be written: their key holds something else; commits "
+            "wait until it is removed",
+            answers.count(Landed.HELD),
+        )
+        while held := [at for at, each in enumerate(answers) if each is Landed.HELD]:
+            clock.sleep(1.0)
+            again = self._insist(owner, [items[at] for at in held])
+            for at, answer in zip(held, again, strict=True):
+                answers[at] = answer
 
 
 def _believed(answer: Landed, unsure: bool) -> Landed:

@@ -7,7 +7,8 @@
 --         then one packed decision each: see broker/commit.py
 -- Returns 1 for each committed, 0 for each that has another owner now, 2 for each that a
 --         cancel asked for meanwhile made something else of, 3 for each that could not
---         be carried out and is a dead letter; in order
+--         be carried out and is a dead letter, 4 for each that would be a dead letter
+--         and can't be now: nothing was done; in order
 -- Keeps   single commit: fenced by the pair, the record's step and the journal's length.
 --         XDEL comes first: a server out of memory still lets work leave.
 --include stream chunks counts fence
@@ -65,6 +66,12 @@ end
 local early_ttl, inbox_limit = tonumber(ARGV[5]), tonumber(ARGV[6])
 --include names maps letters record timers inbox signals close outcome
 
+-- Somebody may have put something else there.
+local function can_bury()
+  local kind = redis.call('TYPE', DEAD).ok
+  return kind == 'stream' or kind == 'none'
+end
+
 local function commit_decision(d)
   d.journal, d.consumed = d.journal or {}, d.consumed or {}
   d.emits, d.children = d.emits or {}, d.children or {}
@@ -81,6 +88,8 @@ local function commit_decision(d)
     local found = redis.call('XRANGE', EVENTS, d.entry, d.entry)[1]
     d.event = found and found[2]
   end
+  -- Before the entry leaves: with neither entry nor letter the event would be lost.
+  if d.outcome == 'failed' and not can_bury() then return 4 end
   -- An entry that is gone was deleted under its owner's feet.
   if not d.event or redis.call('XDEL', EVENTS, d.entry) == 0 then return 0 end
   left[#left + 1] = d.entry
@@ -109,8 +118,9 @@ local function close_refused(d, fields, letter)
                             P .. 'by-status:retrying', P .. 'by-status:' .. d.outcome}) do
     pcall(redis.call, 'ZREM', listing, d.id)
   end
-  redis.call('HSET', P .. 'x:' .. d.id, 'status', 'failed', 'dead', letter, 'step', d.step + 1,
+  redis.call('HSET', P .. 'x:' .. d.id, 'status', 'failed', 'step', d.step + 1,
     'error_type', d.error_type, 'message', d.message, 'category', d.category)
+  if letter then redis.call('HSET', P .. 'x:' .. d.id, 'dead', letter) end
   move_status(d.id, nil, 'failed', now)
   local record = fields_of(d.id, 'workflow', 'key', 'due', 'again', 'parent', 'mark')
   pcall(shut, d.id, record, 'failed')
@@ -123,12 +133,16 @@ end
 -- Nothing rolls back here. An item whose keys are not what they should be ends as a dead
 -- letter of its own, with its event, whatever part of it was carried out.
 local function refuse(d, reason)
+  local buried = can_bury()
+  -- With the entry still there nothing was done yet.
+  if not buried and left[#left] ~= d.entry then return 4 end
   local text = type(reason) == 'table' and reason.err or tostring(reason)
   local fields = d.event or event_of_refused(d)
   ack({d.entry})
   d.category, d.error_type, d.traceback = 'permanent', 'CommitRefused', ''
   d.message, d.attempts = 'the decision could not be carried out: ' .. text, 1
-  local letter = bury_failed(d, fields, {})
+  -- Its record keeps the event, and can be retried, where a letter can't be written.
+  local letter = buried and bury_failed(d, fields, {}) or nil
   pcall(close_refused, d, fields, letter)
   if d.step == 0 and not d.counted then count('executions_started', 1) end
   count('executions_failed', 1)
