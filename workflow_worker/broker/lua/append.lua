@@ -17,7 +17,6 @@ if not pending or pending[4] ~= tonumber(ARGV[3]) then return 0 end
 local step, version, cancel = unpack(redis.call('HMGET', X, 'step', 'version', 'cancel'))
 if (step or '0') ~= ARGV[5] then return 0 end
 
-
 -- What an earlier call stored whose reply was lost must be how these begin.
 local length, before = redis.call('LLEN', J), tonumber(ARGV[6])
 if length < before then return 0 end
