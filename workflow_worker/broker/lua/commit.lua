@@ -67,10 +67,7 @@ local early_ttl, inbox_limit = tonumber(ARGV[5]), tonumber(ARGV[6])
 --include names maps letters record timers inbox signals close outcome
 
 -- Somebody may have put something else there.
-local function can_bury()
-  local kind = redis.call('TYPE', DEAD).ok
-  return kind == 'stream' or kind == 'none'
-end
+local function can_bury() return type(redis.pcall('XLEN', DEAD)) == 'number' end
 
 local function commit_decision(d)
   d.journal, d.consumed = d.journal or {}, d.consumed or {}
