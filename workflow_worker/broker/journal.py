@@ -7,7 +7,6 @@ import enum
 from workflow_worker.broker import scripts
 from workflow_worker.broker.claim import Owner
 from workflow_worker.broker.connection import Link
-from workflow_worker.errors import OutcomeUnknown
 from workflow_worker.model import Task
 
 
@@ -47,6 +46,7 @@ def append(
 
     Raises:
         Unavailable, Rejected: nothing was written; wait and call again.
+        OutcomeUnknown: something may have been; likewise.
     """
     names = consumed or ("",) * len(entries)
     pairs = [part for pair in zip(entries, names, strict=True) for part in pair]
@@ -61,8 +61,5 @@ def append(
         version,
         *pairs,
     )
-    try:
-        durable = scripts.run(link, "append", owner.partition, *values)
-    except OutcomeUnknown:
-        durable = scripts.run(link, "append", owner.partition, *values)
+    durable, _ = scripts.run_twice(link, "append", owner.partition, *values)
     return Appended(durable)

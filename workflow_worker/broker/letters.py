@@ -18,7 +18,6 @@ from workflow_worker.broker.connection import Link, Reply
 from workflow_worker.broker.executions import stamp
 from workflow_worker.broker.keys import Partition
 from workflow_worker.broker.packed import as_text, pairs, unpacked
-from workflow_worker.errors import OutcomeUnknown
 from workflow_worker.model import Json
 
 PAGE = 100
@@ -243,10 +242,8 @@ def redrive(
         How many events are in the stream now, and the answers of redrive.lua.
     """
     limits = (early_ttl_ms, inbox_limit, dedup_ttl_ms)
-    try:
-        found = scripts.run(link, "redrive", partition, *limits, *ids)
-    except OutcomeUnknown:
-        found = scripts.run(link, "redrive", partition, *limits, *ids)
+    found, again = scripts.run_twice(link, "redrive", partition, *limits, *ids)
+    if again:
         found = [found[0], *(b"again" if a == b"gone" else a for a in found[1:])]
     return found[0], [answer.decode("utf-8", "replace") for answer in found[1:]]
 
@@ -258,12 +255,8 @@ def purge(link: Link, partition: Partition, ids: Sequence[str]) -> list[int]:
         For each letter 2 if it is gone with its execution, 1 if it had none, 0 if it
         was gone before; after a lost reply that means as for :func:`redrive`.
     """
-    try:
-        found: list[int] = scripts.run(link, "purge", partition, *ids)
-    except OutcomeUnknown:
-        again = scripts.run(link, "purge", partition, *ids)
-        return [each or 1 for each in again]
-    return found
+    found, again = scripts.run_twice(link, "purge", partition, *ids)
+    return [each or 1 for each in found] if again else found
 
 
 # --- reading one ------------------------------------------------------------------

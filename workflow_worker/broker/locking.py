@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from workflow_worker.broker import scripts
 from workflow_worker.broker.connection import Link, Reply
 from workflow_worker.broker.keys import Partition
-from workflow_worker.errors import OutcomeUnknown, Rejected, Unavailable
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,13 +50,7 @@ def acquire(link: Link, partition: Partition, claim: Claim) -> Asked:
         OutcomeUnknown: no reply came to a second call either; it may be taken.
     """
     what = (claim.name, claim.owner, claim.ttl_ms)
-    try:
-        answer = scripts.run(link, "lock", partition, *what)
-    except OutcomeUnknown as unknown:
-        try:
-            answer = scripts.run(link, "lock", partition, *what)
-        except (Unavailable, Rejected) as error:
-            raise OutcomeUnknown(str(error)) from unknown
+    answer, _ = scripts.run_twice(link, "lock", partition, *what)
     return Asked(*answer)
 
 
@@ -79,12 +72,9 @@ def release(link: Link, partition: Partition, claim: Claim) -> bool:
 
     Raises:
         Unavailable: it was not let go of.
-        OutcomeUnknown: the replies to two calls were lost; it may be free.
+        OutcomeUnknown: no reply came to a second call either; it may be free.
     """
     what = (claim.name, claim.owner)
-    try:
-        return bool(scripts.run(link, "unlock", partition, *what) == 1)
-    except OutcomeUnknown:
-        scripts.run(link, "unlock", partition, *what)
-        # Not held by now: the first call may have seen to it.
-        return True
+    answer, again = scripts.run_twice(link, "unlock", partition, *what)
+    # Not held by now: the first call may have seen to it.
+    return again or bool(answer == 1)

@@ -10,7 +10,6 @@ import msgspec
 from workflow_worker.broker import scripts
 from workflow_worker.broker.connection import Link
 from workflow_worker.broker.keys import Partition
-from workflow_worker.errors import OutcomeUnknown
 
 CHUNK_EVENTS = 100
 """Most events in one script call: the server serves nobody else meanwhile."""
@@ -79,7 +78,8 @@ def publish(link: Link, partition: Partition, messages: Iterable[Message]) -> li
 
     Raises:
         Unavailable: not reached; the chunk was not sent.
-        OutcomeUnknown: the reply was lost and sending again could publish twice.
+        OutcomeUnknown: the reply was lost, and sending again could publish twice, or
+            had no reply either.
         Rejected: the server's memory is full.
     """
     ids: list[str] = []
@@ -99,11 +99,9 @@ def publish_chunk(link: Link, partition: Partition, chunk: list[Message]) -> lis
             pairs += ("_origin", event_id)
         ids.append(event_id)
         values += (message.when, len(pairs), *pairs)
-    try:
-        entries: list[bytes] = scripts.run(link, "publish", partition, *values)
-    except OutcomeUnknown:
-        if not all(message.id for message in chunk):
-            raise
+    if all(message.id for message in chunk):
+        entries, _ = scripts.run_twice(link, "publish", partition, *values)
+    else:
         entries = scripts.run(link, "publish", partition, *values)
     return [i or entry.decode() for i, entry in zip(ids, entries, strict=True)]
 

@@ -18,6 +18,7 @@ from redis.exceptions import NoScriptError
 
 from workflow_worker.broker.connection import Link, Reply
 from workflow_worker.broker.keys import Partition
+from workflow_worker.errors import OutcomeUnknown, Rejected, Unavailable
 
 _INCLUDE = re.compile(r"^--include (.+)$", re.MULTILINE)
 
@@ -64,6 +65,29 @@ def run(
         Unavailable, OutcomeUnknown, Rejected, ResponseError: see :meth:`Link.call`.
     """
     return _run(link, name, partition.prefix, partition.ahead_ms, *values)
+
+
+def run_twice(
+    link: Link, name: str, partition: Partition, *values: str | bytes | int
+) -> tuple[Reply, bool]:
+    """Run a script that does no harm a second time; again, if the answer is lost.
+
+    Returns:
+        The answer, and whether it is that of the second call.
+
+    Raises:
+        Unavailable, Rejected: it did not run.
+        OutcomeUnknown: the answer was lost, and no second call had one: it may have
+            run.
+    """
+    try:
+        return run(link, name, partition, *values), False
+    except OutcomeUnknown as unknown:
+        try:
+            return run(link, name, partition, *values), True
+        except (Unavailable, Rejected) as error:
+            # That the second did not run says nothing of the first.
+            raise OutcomeUnknown(str(error)) from unknown
 
 
 def command(
