@@ -16,8 +16,9 @@ class Proxy:
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port = int(self._listener.getsockname()[1])
         self._lock = threading.Lock()
-        """Guards the list of sockets."""
+        """Guards the list of sockets, and that nothing joins it at the end."""
         self._sockets: list[socket.socket] = []
+        self._ended = False
         self._flowing = threading.Event()
         self._flowing.set()
         self._stranded: list[threading.Event] = []
@@ -31,6 +32,8 @@ class Proxy:
         for flowing in (*self._stranded, self._flowing):
             flowing.set()
         self._listener.close()
+        with self._lock:
+            self._ended = True
         self.cut()
 
     def cut(self) -> None:
@@ -78,6 +81,10 @@ class Proxy:
                 near.close()
                 continue
             with self._lock:
+                if self._ended:  # while this one was made
+                    near.close()
+                    far.close()
+                    return
                 self._sockets += (near, far)
             for source, sink in ((near, far), (far, near)):
                 threading.Thread(
