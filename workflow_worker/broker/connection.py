@@ -2,8 +2,8 @@
 
 Owns every socket option. redis-py 8 retries commands by itself and has a read timeout
 of 5 s: the first would publish twice when a reply is lost, the second would break
-longer blocks, so both are set here and nowhere else. Has redis-py connect, and not its
-client call: one call costs a third as much, see ``wire``.
+longer blocks, so both are set here and nowhere else. redis-py connects; what goes over
+the connection then is in ``wire``.
 """
 
 from __future__ import annotations

@@ -11,6 +11,7 @@ from tests.functional.broker.conftest import (
     PARTITION,
     RETENTION,
     Database,
+    Hand,
     received,
     suspended,
 )
@@ -65,18 +66,23 @@ def test_it_is_closed_with_exact_books(base: Database, name: str, key: str) -> N
     assert stats["events_failed"] == 1
 
 
-def test_it_can_be_retried(base: Database) -> None:
-    hand = base.hand()
-    base.add("go", id="7", key="k", payload='{"a":1}')
-    foreign = refuse(base, "by-status:completed", "")
-    hand.commit(hand.begin(), decision=RESULT)
-    base.client.delete(foreign)
+def retried(hand: Hand) -> None:
+    """Have 7 retried, with the event it had, and completed."""
     hand.retry("0-7.w")
     again = hand.begin()
     assert again.event is not None
     assert (again.event.key, again.event.payload) == ("k", {"a": 1})
     done = Decision(Outcome.COMPLETED, b"1", journaled=len(again.journal))
     assert hand.commit(again, decision=done) == [True]
+
+
+def test_it_can_be_retried(base: Database) -> None:
+    hand = base.hand()
+    base.add("go", id="7", key="k", payload='{"a":1}')
+    foreign = refuse(base, "by-status:completed", "")
+    hand.commit(hand.begin(), decision=RESULT)
+    base.client.delete(foreign)
+    retried(hand)
     assert base.dead() == []
 
 
@@ -168,12 +174,7 @@ def test_what_was_carried_out_in_part_is_kept_without_a_letter(base: Database) -
     assert hand.landed(hand.begin(), decision=RESULT) == [Landed.REFUSED]
     base.client.delete(*foreign)
     assert base.record("0-7.w")["status"] == "failed"
-    hand.retry("0-7.w")
-    again = hand.begin()
-    assert again.event is not None
-    assert (again.event.key, again.event.payload) == ("k", {"a": 1})
-    done = Decision(Outcome.COMPLETED, b"1", journaled=len(again.journal))
-    assert hand.commit(again, decision=done) == [True]
+    retried(hand)
 
 
 def test_a_committer_insists_until_the_letter_is_written(base: Database) -> None:
