@@ -60,12 +60,17 @@ def import_from_here() -> None:
         sys.path.insert(0, here)
 
 
-def try_app(spec: str, look: Callable[[App], object] | None = None) -> None:
+def try_app(
+    spec: str,
+    look: Callable[[App], object] | None = None,
+    beside: Callable[[], object] | None = None,
+) -> None:
     """Import the App in a child; prints the user's traceback where there is one.
 
     Args:
         spec: ``module:attribute``.
         look: called with the App, in the child.
+        beside: called in this process meanwhile.
 
     Raises:
         ConfigurationError: it can't be imported or is no App.
@@ -77,7 +82,7 @@ def try_app(spec: str, look: Callable[[App], object] | None = None) -> None:
         _be_the_child(spec, tell, look)
     try:
         os.close(tell)
-        status = _wait(pid)
+        status = _wait(pid, beside)
         sentence = os.read(told, LONGEST_SENTENCE) if status == UNUSABLE else b""
     finally:
         os.close(told)
@@ -112,9 +117,11 @@ def _be_the_child(
         os._exit(status)
 
 
-def _wait(pid: int) -> int:
+def _wait(pid: int, beside: Callable[[], object] | None) -> int:
     """Reap the child; it does not outlive an interrupted wait."""
     try:
+        if beside is not None:
+            beside()
         _, status = os.waitpid(pid, 0)
     except BaseException:
         os.kill(pid, signal.SIGKILL)

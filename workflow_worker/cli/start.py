@@ -7,6 +7,7 @@ unless asked to preload one: all of its memory is the master's.
 from __future__ import annotations
 
 import contextlib
+import importlib
 import importlib.util
 import logging
 import os
@@ -114,8 +115,10 @@ def run(launch: Launch) -> int:
     logs.configure(settings.log_level, settings.log_format, role="master")
     boot.import_from_here()
     with _orderly(), boot.pidfile(launch.pidfile):
-        if not launch.reload:  # else the service itself waits for the fix
-            boot.try_app(settings.workflow_app)
+        if launch.reload:  # the service itself waits for the fix
+            _import_shared()
+        else:
+            boot.try_app(settings.workflow_app, beside=_import_shared)
         # Before the port is bound: the server's process would hold it too.
         with _server(launch) as flags:
             if launch.preload:
@@ -175,6 +178,11 @@ def _serve(flags: Flags, launch: Launch, notifier: Notifier) -> int:
             load_settings=load_settings,
             notifier=notifier,
         ).run()
+
+
+def _import_shared() -> None:
+    """Import what the master and its children need, and other commands do not."""
+    importlib.import_module("workflow_worker.supervisor.imports").share()
 
 
 @contextlib.contextmanager

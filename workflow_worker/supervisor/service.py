@@ -2,7 +2,7 @@
 
 Owns the life of every process of the service. It must never hold a Redis connection,
 import an App, start a thread or wait for anything but a signal: then it has nothing to
-crash on, and each fork is from a process with nothing loaded.
+crash on, and each child imports what is installed when it starts.
 """
 
 from __future__ import annotations

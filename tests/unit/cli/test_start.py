@@ -17,6 +17,7 @@ from workflow_worker.errors import ConfigurationError
 from workflow_worker.settings import Settings, load
 
 FOREIGN = ("redis", "hiredis", "flask", "waitress", "valkey", "watchfiles", "shop")
+FEW = 12
 GOOD = "from workflow_worker import App\napp = App('shop')\n"
 
 
@@ -111,8 +112,32 @@ def test_the_master_holds_no_redis_flask_or_app() -> None:
     assert done.returncode == 0, done.stderr
     loaded = re.findall(r"'([\w.]+)'", done.stdout)
     assert "workflow_worker.supervisor.service" in loaded
-    packages = {f"workflow_worker.{name}" for name in ("app", "broker", "runtime")}
-    assert packages.union(FOREIGN).isdisjoint(loaded)
+    assert {"workflow_worker.worker", "workflow_worker.monitor"}.isdisjoint(loaded)
+    assert set(FOREIGN).isdisjoint(loaded)
+
+
+SHARED = """
+import sys, threading
+from workflow_worker.supervisor import imports
+
+imports.share()
+before = set(sys.modules)
+assert threading.active_count() == 1
+import workflow_worker.worker.main, workflow_worker.monitor.main
+
+print(sorted(set(sys.modules) - before))
+"""
+
+
+def test_children_find_what_they_need_of_the_standard_library_imported() -> None:
+    done = process(code=SHARED)
+    assert done.returncode == 0, done.stderr
+    loaded = re.findall(r"'([\w.]+)'", done.stdout)
+    assert "workflow_worker.worker.main" in loaded
+    assert "workflow_worker.runtime.execute" not in loaded
+    late = {name for name in loaded if name.split(".")[0] in sys.stdlib_module_names}
+    # Small ones, which differ between versions of Python.
+    assert len(late) < FEW, late
 
 
 def test_the_working_directory_is_where_modules_are_looked_for_first(
