@@ -217,6 +217,19 @@ def event_from_fields(
     )
 
 
+def plain_event(
+    entry_id: str, stamp: bytes, name: bytes, payload: bytes, key: bytes
+) -> Event:
+    """Read an event that has nothing but these fields; else as event_from_fields."""
+    return Event(
+        _text(name, "name"),
+        _json_object(payload, "payload"),
+        _text(key, "key") if key else entry_id,
+        entry_id,
+        published_ms=_milliseconds(stamp),
+    )
+
+
 _MARKS = (b"_origin", b"_workflow", b"_counted", b"_deliveries", b"_since")
 """What the scripts write beside an event's own fields when they copy it."""
 _OWN_FIELDS = frozenset(

@@ -264,9 +264,34 @@ def leave(link: Link, owner: Owner) -> bool:
 
 
 def _taken(reply: Reply, partition: Partition) -> Taken:
-    rows, next_timer, succeeded, failed, ignored, duplicate, now = reply
-    tasks = [_task(row, partition, now) for row in rows]
+    plain, rows, next_timer, succeeded, failed, ignored, duplicate, now = reply
+    values = iter(plain)
+    tasks = [
+        _plain(partition.number, *six)
+        for six in zip(values, values, values, values, values, values, strict=True)
+    ]
+    tasks += [_task(row, partition, now) for row in rows]
     return Taken(tasks, int(next_timer), succeeded, failed, ignored, duplicate, now)
+
+
+def _plain(
+    number: int,
+    raw_entry: bytes,
+    raw_workflow: bytes,
+    stamp: bytes,
+    name: bytes,
+    payload: bytes,
+    key: bytes,
+) -> Task:
+    """Return the task of nearly every event: new, read for the first time."""
+    entry, workflow = raw_entry.decode(), as_text(raw_workflow)
+    event: Event | None = None
+    defect = ""
+    try:
+        event = codec.plain_event(entry, stamp, name, payload, key)
+    except InvalidPayload as error:
+        defect = str(error)
+    return Task(entry, 1, 1, f"{number}-{entry}.{workflow}", workflow, event, defect)
 
 
 def _task(row: list[Reply], partition: Partition, now: int) -> Task:
@@ -284,8 +309,7 @@ def _task(row: list[Reply], partition: Partition, now: int) -> Task:
     keep = b"_keep" in fields
     marked = b"_workflow" in fields or b"_counted" in fields
     if row[1] == 1 and len(row) == _BARE and not marked:
-        # The way of nearly every event: new, read for the first time.
-        return Task(entry, 1, 1, execution_id, workflow, event, defect, None, keep=keep)
+        return Task(entry, 1, 1, execution_id, workflow, event, defect, keep=keep)
     task = Task(entry, row[1], row[1], execution_id, workflow, event, defect, keep=keep)
     return _repeated(row, fields, task, now)
 

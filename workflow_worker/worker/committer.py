@@ -110,14 +110,17 @@ class Committer:
         self._on_commit()
 
     def _by_owner(self, batch: list[Item]) -> dict[Owner, list[Item]]:
+        # In this order: whoever renames notes the former name first.
+        owner = self._leases.owner
+        if not self._leases.renamed:
+            return {owner: batch}
         groups: dict[Owner, list[Item]] = {}
         for item in batch:
             groups.setdefault(self._leases.owner_of(item[0]), []).append(item)
         return groups
 
     def _settle(self, items: list[Item], landed: list[tuple[Item, Landed]]) -> None:
-        for task, _ in items:
-            self._leases.release(task)
+        self._leases.release(*(task for task, _ in items))
         self._tally.committed(landed)
         if self._on_landed is not None:
             self._on_landed(landed)

@@ -59,13 +59,15 @@ class Leases:
         for task in tasks:
             self.held[task.entry] = task
 
-    def release(self, task: Task) -> None:
-        """Let go of an entry: committed, given back or lost."""
-        # The same entry may be held anew, lost and claimed back: then it stays.
-        if self.owns(task):
-            del self.held[task.entry]
-            if self._former:
-                self._former.pop(task.entry, None)
+    def release(self, *tasks: Task) -> None:
+        """Let go of entries: committed, given back or lost."""
+        held = self.held
+        for task in tasks:
+            # The same entry may be held anew, lost and claimed back: then it stays.
+            if held.get(task.entry) is task:
+                del held[task.entry]
+                if self._former:
+                    self._former.pop(task.entry, None)
 
     def owns(self, task: Task) -> bool:
         """Tell whether the entry is still held, as far as is known here."""
@@ -74,6 +76,11 @@ class Leases:
     def owner_of(self, task: Task) -> Owner:
         """Return the name the entry was taken under."""
         return self._former.get(task.entry, self.owner) if self._former else self.owner
+
+    @property
+    def renamed(self) -> bool:
+        """Whether anything is held under a former name."""
+        return bool(self._former)
 
     def rename(self, owner: Owner) -> None:
         """Take new entries under another name; what is held stays under its own.

@@ -246,8 +246,11 @@ class Reader:
             tasks = [deaths.told(task, dead) for task in tasks]
         if tasks:
             self._leases.hold(tasks)
-            self._pool.put([task for task in tasks if self._can_run(task)])
-            self._put_back([task for task in tasks if not self._can_run(task)])
+            strange = [task for task in tasks if not self._can_run(task)]
+            if strange:
+                tasks = [task for task in tasks if self._can_run(task)]
+            self._pool.put(tasks)
+            self._put_back(strange)
 
     def _can_run(self, task: Task) -> bool:
         """Tell whether this App has the workflow, in the version that began it."""

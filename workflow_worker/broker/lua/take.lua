@@ -2,9 +2,9 @@
 --
 -- KEYS    1 partition prefix
 -- ARGV    1 to 5 see parts/settings.lua  6 most entries
--- Returns rows, ms until the next timer (-1: none, 0: there may be more to take), how many
---         events were counted here as succeeded (fanned out, signals), failed (dead),
---         ignored, duplicate, and the server's time
+-- Returns plain events and rows, ms until the next timer (-1: none, 0: there may be more
+--         to take), how many events were counted here as succeeded (fanned out, signals),
+--         failed (dead), ignored, duplicate, and the server's time
 -- Keeps   order: reading and routing are one step, whoever reads. Nothing read is ever
 --         neither handed out nor settled, unless the reply is lost: then adopt finds it.
 --include stream names clock settings retention plain
@@ -47,7 +47,7 @@ if not has_first() then
     following = following + 1
   end
   if not read[following] then
-    return {rows, until_next(), 0, 0, 0, 0, now}
+    return {plain, rows, until_next(), 0, 0, 0, 0, now}
   end
 end
 

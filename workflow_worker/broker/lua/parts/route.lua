@@ -234,6 +234,6 @@ local function answer(next_timer)
   if #settled > 0 then ack(settled) end
   for name, by in pairs(tally) do count(name, by) end
   write_counts()
-  return {rows, next_timer or -1, tally.events_succeeded, tally.events_failed,
+  return {plain, rows, next_timer or -1, tally.events_succeeded, tally.events_failed,
           tally.events_ignored, tally.events_duplicate, now}
 end
