@@ -7,6 +7,7 @@ import enum
 import json
 import math
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, NoReturn, TypedDict
@@ -18,6 +19,7 @@ from hypothesis import strategies as st
 
 from workflow_worker import codec
 from workflow_worker.errors import InvalidPayload
+from workflow_worker.model import Event
 
 
 class Colour(enum.Enum):
@@ -331,6 +333,27 @@ def test_a_payload_one_byte_over_the_limit_is_refused() -> None:
     assert codec.event_from_fields("1-0", fields, max_bytes=8).payload == {"a": 1}
     with pytest.raises(InvalidPayload, match="field payload is 8 bytes long"):
         codec.event_from_fields("1-0", fields, max_bytes=7)
+
+
+def _read(read: Callable[[], Event]) -> object:
+    try:
+        return read()
+    except InvalidPayload as error:
+        return str(error)
+
+
+@given(
+    st.sampled_from([b"1700000000123", b"0", b"1e12", b"-1", b"soon", b""]),
+    st.one_of(st.just("größe".encode()), st.binary(min_size=1, max_size=9)),
+    st.sampled_from([b'{"a": [1]}', b"{}", b"[]", b"{", b'{"a": "\xff"}']),
+    st.one_of(st.just(b""), st.just(b"k"), st.binary(max_size=9)),
+)
+def test_a_plain_event_reads_as_any_other(
+    stamp: bytes, name: bytes, payload: bytes, key: bytes
+) -> None:
+    fields = {b"published_at": stamp, b"name": name, b"payload": payload, b"key": key}
+    plain = _read(lambda: codec.plain_event("9-0", stamp, name, payload, key))
+    assert plain == _read(lambda: codec.event_from_fields("9-0", fields))
 
 
 @given(st.dictionaries(st.binary(max_size=12), st.binary(max_size=30)))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from redis.exceptions import ResponseError
 
@@ -17,6 +19,54 @@ def test_a_plain_xadd_is_handed_out(base: Database) -> None:
     assert task.execution_id == f"0-{entry}.w"
     assert task.event is not None
     assert (task.event.key, task.event.payload) == ("k-1", {"n": 1})
+
+
+GOOD = {"published_at": "1700000000123", "name": "go", "payload": '{"n": 1}'}
+"""In the order in which events are published."""
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        GOOD,
+        GOOD | {"key": "k-1"},
+        GOOD | {"key": ""},
+        GOOD | {"key": b"\xff"},
+        GOOD | {"name": "order.größe"},
+        GOOD | {"payload": "{broken"},
+        GOOD | {"payload": "[]"},
+        GOOD | {"published_at": "soon"},
+        GOOD | {"headers": '{"a": "b"}'},
+        GOOD | {"name": "", "key": "k"},
+        GOOD | {"name": "unheard"},
+        GOOD | {"name": "both"},
+        GOOD | {"name": "open", "key": "k"},
+        GOOD | {"payload": f'{{"x": "{"y" * 1000}"}}'},
+    ],
+)
+def test_how_an_event_reads_does_not_depend_on_the_order_of_its_fields(
+    base: Database, fields: dict[str, str | bytes]
+) -> None:
+    entries = [
+        base.client.xadd(PARTITION.events, dict(order)).decode()
+        for order in (fields.items(), reversed(fields.items()))
+    ]
+    hand = base.hand()
+    seen = []
+    for entry in entries:
+        taken = hand.taken(1)
+        text = repr((taken.tasks, taken.succeeded, taken.failed, taken.ignored))
+        seen.append(re.sub(r"started_ms=\d+", "", text.replace(entry, "ENTRY")))
+    assert seen[0] == seen[1]
+
+
+def test_all_sorts_of_entries_come_in_the_order_of_the_stream(base: Database) -> None:
+    kinds: list[dict[str, str]] = [GOOD, {"name": "go"}, GOOD | {"id": "i"}]
+    sent = [
+        base.client.xadd(PARTITION.events, dict(kinds[place])).decode()
+        for place in (0, 0, 1, 0, 2, 0, 1)
+    ]
+    assert [task.entry for task in base.hand().take(10)] == sent
 
 
 def test_no_more_than_asked_for_and_each_once(base: Database) -> None:
