@@ -11,6 +11,8 @@ import os
 import threading
 from collections.abc import Callable
 
+from setproctitle import setthreadtitle
+
 log = logging.getLogger(__name__)
 
 BROKEN = 70
@@ -20,9 +22,13 @@ UNREADY = 75
 
 
 def spawn(name: str, work: Callable[[], None]) -> threading.Thread:
-    """Start a thread that the process can't do without."""
+    """Start a thread that the process can't do without.
+
+    The system calls it by its name, too: in ``top -H``, ``ps -L`` and ``/proc``.
+    """
 
     def run() -> None:
+        setthreadtitle(name)
         try:
             work()
         except BaseException:

@@ -43,7 +43,7 @@ MINUTE = 60.0
     default=ROUNDS,
     type=click.IntRange(1, 9),
     show_default=True,
-    help="How often all is measured, but for a backlog of a million: that is once.",
+    help="How often all is measured.",
 )
 @click.option(
     "--only",

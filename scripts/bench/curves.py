@@ -27,14 +27,12 @@ class Point:
         x: the quantity.
         events: in its drain.
         env: what differs from the product's usual set-up.
-        once: it takes too long to be measured in every round.
     """
 
     curve: str
     x: int
     events: int
     env: tuple[tuple[str, str], ...] = ()
-    once: bool = False
 
     @property
     def task(self) -> str:
@@ -65,7 +63,7 @@ POINTS = (
     Point("backlog", 1_000, 1_000),
     Point("backlog", 10_000, 10_000),
     Point("backlog", 100_000, 100_000),
-    Point("backlog", MILLION, MILLION, once=True),
+    Point("backlog", MILLION, MILLION),
 )
 FIRST_TENTH = 0.1
 """A million is measured from here: its workers' memory is compared with then."""

@@ -12,7 +12,8 @@ from collections.abc import Mapping, Sequence
 
 from contenders import Contender
 from marks import DONE
-from running import Stage, Workers, publish
+from reports import COMMAND, THREAD
+from running import Stage, Workers, publish, threads_of
 from tracks import MeasurementError, doubled
 
 Figures = dict[str, float]
@@ -28,6 +29,7 @@ STEADY = 0.95
 """The part of it where the rate ends: after that, some threads have nothing to do."""
 STALLED = 25.0
 """Seconds without an event after which a drain has failed."""
+LEAST_US = 0.01
 SETTLE = 0.1
 """Seconds that the last acknowledgements are given."""
 
@@ -62,11 +64,15 @@ def _drained(stage: Stage, workers: Workers, events: int, warm: int) -> Figures:
     # Where the window begins is wherever the drain is when the counters are read.
     track.until(max(warm, 1), STALLED, workers.alive)
     early = workers.resident()
-    cpu, counted = workers.cpu(), server.counted()
+    # Of the product alone: it is looked into.
+    ran = track.pids() if stage.contender.ours else set()
+    cpu, threads, counted = workers.cpu(), threads_of(ran), server.counted()
     begin = track.count()
     track.until(events, STALLED, workers.alive)
     time.sleep(SETTLE)
     cpu, after = workers.cpu() - cpu, server.counted()
+    threads = _more(threads_of(ran), threads)
+    busy = _more(after.busy, counted.busy) if ran else {}
     sizes = workers.resident()
     marks = track.of(DONE)
     missing = events - len({mark.number for mark in marks})
@@ -90,7 +96,19 @@ def _drained(stage: Stage, workers: Workers, events: int, warm: int) -> Figures:
         "early": _largest(early, pids),
         "resident": _largest(sizes, pids),
         "family": sum(sizes.values()),
+        **_by_name(THREAD, threads, measured),
+        **_by_name(COMMAND, busy, measured),
     }
+
+
+def _more(after: Mapping[str, float], before: Mapping[str, float]) -> Figures:
+    return {name: value - before.get(name, 0.0) for name, value in after.items()}
+
+
+def _by_name(prefix: str, seconds: Mapping[str, float], events: int) -> Figures:
+    """Return microseconds an event, by prefix and name; what is next to nothing not."""
+    each = {name: spent / events * 1e6 for name, spent in seconds.items()}
+    return {prefix + name: us for name, us in each.items() if us >= LEAST_US}
 
 
 def _rate(times: Sequence[int], begin: int) -> float:

@@ -51,7 +51,7 @@ def jobs(
     Args:
         contenders: who takes part.
         only: which workloads; none for all.
-        rounds: how often; the longest points of curves are measured once.
+        rounds: how often.
         quick: hardly any work, and few points of curves: to try it.
     """
     for each in range(1, rounds + 1):
@@ -81,9 +81,8 @@ def _measure(
 
 def _curves(contender: Contender, round_: int, quick: bool) -> Iterator[Job]:
     for at in curves.QUICK_POINTS if quick else curves.POINTS:
-        if round_ == 1 or not at.once:
-            name = f"curve-{at.curve}"
-            yield Job(name, contender, round_, _point(at), dict(at.env), at.x)
+        name = f"curve-{at.curve}"
+        yield Job(name, contender, round_, _point(at), dict(at.env), at.x)
     for actions in curves.QUICK_JOURNALS if quick else curves.JOURNALS:
         yield Job("curve-journal", contender, round_, _journal(actions), x=actions)
 

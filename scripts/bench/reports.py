@@ -13,6 +13,10 @@ from typing import Any
 
 from contenders import Contender
 
+THREAD, COMMAND = "thread ", "command "
+"""What names of figures begin with that tell of a kind of thread, or a command of the
+server: microseconds an event."""
+
 
 @dataclass
 class Run:

@@ -199,6 +199,22 @@ def cpu_of(pids: set[int]) -> float:
     return total
 
 
+def threads_of(pids: set[int]) -> dict[str, float]:
+    """Return the seconds of processor time by kind of thread, of all these processes.
+
+    Kinds are names without numbers; the main thread of a process is ``main``.
+    """
+    found: dict[str, float] = {}
+    for pid in pids:
+        for task in Path(f"/proc/{pid}/task").glob("*"):
+            with suppress(OSError):
+                name = (task / "comm").read_text("utf-8").strip().rstrip("-0123456789")
+                kind = "main" if task.name == str(pid) else name
+                ran_ns = (task / "schedstat").read_text("ascii").split()[0]
+                found[kind] = found.get(kind, 0.0) + int(ran_ns) / 1e9
+    return found
+
+
 @contextmanager
 def producer(stage: Stage, *arguments: str) -> Iterator[Producer]:
     """Start a producer and wait until it is ready to publish.

@@ -10,6 +10,7 @@ import signal
 import socket
 import subprocess
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -31,11 +32,14 @@ class Counted:
         cpu: seconds of processor time, user and system.
         reads: of its sockets: one for each round trip, however many commands it has.
         commands: run, those that scripts call included.
+        busy: seconds spent on each command by its name; a script's include those of
+            the commands that it calls.
     """
 
     cpu: float
     reads: int
     commands: int
+    busy: Mapping[str, float]
 
 
 class Server:
@@ -122,9 +126,13 @@ class Server:
     def counted(self) -> Counted:
         """Return what it has counted."""
         cpu, stats = self.link.info("cpu"), self.link.info("stats")
-        calls = self.link.info("commandstats").values()
+        commands = self.link.info("commandstats")
         return Counted(
             cpu["used_cpu_user"] + cpu["used_cpu_sys"],
             stats["total_reads_processed"],
-            sum(each["calls"] for each in calls),
+            sum(each["calls"] for each in commands.values()),
+            {
+                name.removeprefix("cmdstat_"): each["usec"] / 1e6
+                for name, each in commands.items()
+            },
         )

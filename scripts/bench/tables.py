@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+import anatomy
 from findings import MIB, Findings
 from reports import Report
 from rst import Cells, filled, image, table, titled
@@ -33,6 +34,8 @@ def performance(report: Report) -> str:
         _image(found, "latency", "latency"),
         titled("From publish to start, 20 events a second", _latency(found)),
         titled("Five journaled actions", _five(found)),
+        titled("Where a worker's time goes, µs", anatomy.threads(found, _digits)),
+        titled("Where the server's time goes, µs", anatomy.commands(found, _digits)),
         titled("Waiting, and a signal", _roundtrip(found)),
         titled("A worker is killed", _recovery(found)),
         titled("Memory of a worker", _memory(found)),

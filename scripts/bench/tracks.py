@@ -58,6 +58,10 @@ class Track:
     def _files(self) -> list[Path]:
         return sorted(self.path.parent.glob(f"{self.path.name}.*"))
 
+    def pids(self) -> set[int]:
+        """Return the processes that have made marks."""
+        return {int(file.suffix[1:]) for file in self._files()}
+
     def of(self, *kinds: int) -> list[Mark]:
         """Read those of these kinds."""
         return [mark for mark in self.marks() if mark.kind in kinds]

@@ -201,3 +201,15 @@ def test_the_masters_family_is_named(service: Service) -> None:
     titles = [" ".join(p.cmdline()) for p in master.children(recursive=True)]
     assert any("wfworker: worker 0" in title for title in titles)
     assert any("wfworker: monitor" in title for title in titles)
+
+
+def test_the_system_knows_a_workers_threads_by_name(service: Service) -> None:
+    [worker] = [
+        each
+        for each in psutil.Process(service.process.pid).children()
+        if "worker 0" in " ".join(each.cmdline())
+    ]
+    comms = Path(f"/proc/{worker.pid}/task").glob("*/comm")
+    names = {comm.read_text().strip() for comm in comms}
+    # Not the heart: it gives the process its title, which the system takes for its own.
+    assert {"committer", "keeper", "pool-0", "pool-4"} <= names
