@@ -163,3 +163,19 @@ def test_replies_lost_at_random_double_nothing(
                 found = books(db)
     assert (found["succeeded"], found["completed"], found["dead"]) == (5000, 5000, 0)
     assert {f"a{i}" for i in range(5000)} == set(service.marked("ran"))
+
+
+def test_letters_that_can_t_be_written_stop_no_worker(
+    own_server: Server, service: Service
+) -> None:
+    service.start()
+    before = {each["pid"] for each in service.workers()}
+    with own_server.client() as db:
+        db.set("{wf:0}:dead", "in the way")
+        db.xadd("{wf:0}:events", {"payload": "{}"})  # no event: it has no name
+        wait_until(lambda: "can't hand out work: " in service.log())
+        publish(service, 20, "x")
+        db.delete("{wf:0}:dead")
+        wait_until(lambda: len(service.marked("ran")) == 20)
+        assert until_quiet(db)["dead"] == 1
+    assert {each["pid"] for each in service.workers()} == before

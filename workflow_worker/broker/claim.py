@@ -6,14 +6,14 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import msgspec
-from redis.exceptions import NoScriptError
+from redis.exceptions import NoScriptError, ResponseError
 
 from workflow_worker import codec
 from workflow_worker.broker import scripts
 from workflow_worker.broker.connection import Link, Reply
 from workflow_worker.broker.keys import BELL, Partition
 from workflow_worker.broker.packed import as_text
-from workflow_worker.errors import InvalidPayload
+from workflow_worker.errors import InvalidPayload, Unavailable
 from workflow_worker.model import Event, Item, PutBack, Record, Task
 
 ADOPT_CHUNK = 100
@@ -87,9 +87,11 @@ def take(link: Link, owner: Owner, most: int) -> Taken:
         link: connection.
         owner: who takes.
         most: how many entries can be used now.
+
+    Raises:
+        Unavailable, Rejected: not now; what it may have handed out is found by adopt.
     """
-    reply = scripts.run(link, "take", owner.partition, *owner.terms, most)
-    return _taken(reply, owner.partition)
+    return _taken(_run(link, "take", owner, most), owner.partition)
 
 
 def take_when_rung(
@@ -125,11 +127,11 @@ def take_when_rung(
     if isinstance(reply, NoScriptError):
         return take(link, owner, most)
     if isinstance(reply, Exception):
-        raise reply
+        raise _outage(reply)
     if isinstance(bell, Exception):
         # What the take handed out is found like that of a lost answer.
         link.close()
-        raise bell
+        raise _outage(bell)
     return _taken(reply, owner.partition)
 
 
@@ -159,15 +161,7 @@ def bell_command(partition: Partition, block_ms: int) -> tuple[str | int, ...]:
 
 def claim(link: Link, owner: Owner, lease_ms: int, most: int) -> Taken:
     """Take over up to ``most`` entries whose owner has been silent for a lease."""
-    reply = scripts.run(
-        link,
-        "claim",
-        owner.partition,
-        *owner.terms,
-        most,
-        lease_ms,
-    )
-    return _taken(reply, owner.partition)
+    return _taken(_run(link, "claim", owner, most, lease_ms), owner.partition)
 
 
 def adopt(
@@ -191,11 +185,10 @@ def adopt(
     Returns:
         How many entries moved (call again until none does), and what came of them.
     """
-    moved, reply = scripts.run(
+    moved, reply = _run(
         link,
         "adopt",
-        owner.partition,
-        *owner.terms,
+        owner,
         ADOPT_CHUNK,
         predecessor,
         len(started),
@@ -261,6 +254,25 @@ def leave(link: Link, owner: Owner) -> bool:
     """Delete the consumer's name from the group; False while it owns entries."""
     left: int = scripts.run(link, "leave", owner.partition, owner.consumer)
     return left == 1
+
+
+def _run(link: Link, name: str, owner: Owner, *values: str | int) -> Reply:
+    """Run a script that hands out work.
+
+    Raises:
+        Unavailable, Rejected: not now.
+    """
+    try:
+        return scripts.run(link, name, owner.partition, *owner.terms, *values)
+    except ResponseError as error:
+        raise _outage(error) from error
+
+
+def _outage(error: Exception) -> Exception:
+    """Return what waiting helps against: somebody put another key in the way, say."""
+    if not isinstance(error, ResponseError):
+        return error
+    return Unavailable(f"Redis can't hand out work: {error}")
 
 
 def _taken(reply: Reply, partition: Partition) -> Taken:
