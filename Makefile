@@ -47,7 +47,7 @@ scenarios: $(READY)  ## kills and outages under load, then the books are checked
 chaos: $(READY)  ## a million events and 500 faults, about 20 minutes; writes docs/chaos
 	$(BIN)/python -m tests.chaos.campaign --write
 
-bench: $(READY)  ## speed beside all peers, about 40 minutes; writes docs/bench
+bench: $(READY)  ## speed beside all peers, about 45 minutes; writes docs/bench
 	$(BIN)/python scripts/bench
 
 format: $(READY)  ## put the code into its format

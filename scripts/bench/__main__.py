@@ -82,7 +82,7 @@ def main(
 ) -> None:
     """Measure the product and its peers, and say what was reached.
 
-    All of it takes about 40 minutes, and more the first time: each peer is installed
+    All of it takes about 45 minutes, and more the first time: each peer is installed
     into an environment of its own. The exit status is 1 if a measurement failed.
     """
     full = not (only or names or quick) and rounds >= ROUNDS
