@@ -30,6 +30,7 @@ STEADY = 0.95
 STALLED = 25.0
 """Seconds without an event after which a drain has failed."""
 LEAST_US = 0.01
+"""Microseconds an event below which a thread or a command is not told of."""
 SETTLE = 0.1
 """Seconds that the last acknowledgements are given."""
 

@@ -1,4 +1,8 @@
-"""Getting entries to run: new ones, orphans, a dead worker's, and giving them back."""
+"""Getting entries to run: new ones, orphans, a dead worker's, and giving them back.
+
+Whatever keeps the server from handing out work raises Unavailable or Rejected: wait,
+then look with :func:`adopt` for what it may have handed out.
+"""
 
 from __future__ import annotations
 
@@ -87,9 +91,6 @@ def take(link: Link, owner: Owner, most: int) -> Taken:
         link: connection.
         owner: who takes.
         most: how many entries can be used now.
-
-    Raises:
-        Unavailable, Rejected: not now; what it may have handed out is found by adopt.
     """
     return _taken(_run(link, "take", owner, most), owner.partition)
 
