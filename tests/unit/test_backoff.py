@@ -146,6 +146,10 @@ def test_what_a_policy_leaves_open_is_as_the_settings_say() -> None:
     assert limits(policy, settings) == Retries(2, 500, 60_000)
 
 
+def test_no_policy_brings_in_the_jitter_that_there_is_none_of() -> None:
+    assert limits(RetryPolicy(5), Retries(jitter=False)) == Retries(5, jitter=False)
+
+
 def test_a_base_of_its_own_is_never_cut_by_the_setting() -> None:
     settings = Retries(3, 1000, 30_000)
     assert limits(RetryPolicy(base=60), settings) == Retries(3, 60_000, 60_000)

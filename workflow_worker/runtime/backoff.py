@@ -40,7 +40,8 @@ class Retries:
 def limits(policy: RetryPolicy | None, otherwise: Retries) -> Retries:
     """Return what a policy says, and the rest as it is otherwise.
 
-    A base that is longer than the longest delay otherwise is the longest then.
+    A base that is longer than the longest delay otherwise is the longest then, and where
+    there is no jitter otherwise, no policy brings any in.
     """
     if policy is None:
         return otherwise
@@ -53,7 +54,7 @@ def limits(policy: RetryPolicy | None, otherwise: Retries) -> Retries:
         otherwise.max_retries if most is None else most,
         base_ms,
         _ms(policy.maximum, longest_ms),
-        policy.jitter,
+        policy.jitter and otherwise.jitter,
     )
 
 

@@ -53,7 +53,10 @@ class TestWorker:
             app,
             max_payload_bytes=limits.max_payload_bytes,
             retries=Retries(
-                limits.max_retries, limits.retry_base_ms, limits.retry_max_ms
+                limits.max_retries,
+                limits.retry_base_ms,
+                limits.retry_max_ms,
+                jitter=False,  # by chance a delay would be over before a test looks
             ),
         )
         self._hooks = app.hooks
