@@ -38,7 +38,7 @@ def idle_pool(threads: int = 5) -> Pool:
         leases,
         Retention(1, 1),
         Tally(Board.create(1, 1).slots[0], Meter((), ())),
-        pool.hurried,
+        pool.linger,
         pool.room_bell.ring,
     )
     return pool

@@ -8,6 +8,7 @@ Encrypted sockets stay redis-py's, for between the kernel and them stands OpenSS
 
 from __future__ import annotations
 
+import ctypes
 import socket
 import struct
 from typing import Any, Protocol, cast
@@ -22,6 +23,13 @@ from redis.exceptions import TimeoutError as Silent
 AnyConnection = Connection | SSLConnection | UnixConnection
 _READ_SIZE = 65_536
 """Most bytes of a read."""
+_AT_ONCE = socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL
+
+# The kernel's send without letting go of the interpreter: it takes a few microseconds,
+# and another thread that got it meanwhile would keep it for longer.
+_send = ctypes.PyDLL(None).send
+_send.argtypes = (ctypes.c_int, ctypes.c_char_p, ctypes.c_size_t, ctypes.c_int)
+_send.restype = ctypes.c_ssize_t
 
 
 class Wire(Protocol):
@@ -60,6 +68,7 @@ class Plain:
 
     def __init__(self, sock: socket.socket, timeout: float) -> None:
         self._sock = sock
+        self._number = sock.fileno()
         self._buffer = bytearray(_READ_SIZE)
         self._reader = hiredis.Reader(
             protocolError=InvalidResponse, replyError=DefaultParser.parse_error
@@ -71,8 +80,12 @@ class Plain:
 
     def send(self, packed: bytes) -> None:
         """Send all of it."""
+        length = len(packed)
         try:
-            self._sock.sendall(packed)
+            # What is left over, and whatever went wrong, is the socket's.
+            sent = max(_send(self._number, packed, length, _AT_ONCE), 0)
+            if sent < length:
+                self._sock.sendall(packed[sent:])
         except BlockingIOError as error:
             raise Silent("timeout while writing") from error
 

@@ -21,8 +21,6 @@ from workflow_worker.worker.tally import Tally
 
 log = logging.getLogger(__name__)
 
-LINGER = 0.003
-"""Seconds to wait for company when events end faster than commits."""
 MOST = 500
 """Most decisions in one call: the server serves nobody else meanwhile."""
 
@@ -35,7 +33,7 @@ class Committer:
         leases: what is held; each commit lets go.
         retention: how long results are kept.
         tally: where commits are counted.
-        hurried: tells whether more decisions are about to come.
+        linger: tells how many seconds to wait for more that is about to come.
         on_commit: called after every commit, to wake the reader.
         on_landed: is told what became durable; None for nobody.
     """
@@ -46,7 +44,7 @@ class Committer:
         leases: Leases,
         retention: Retention,
         tally: Tally,
-        hurried: Callable[[], bool],
+        linger: Callable[[], float],
         on_commit: Callable[[], None],
         on_landed: Callable[[list[tuple[Item, Landed]]], None] | None = None,
     ) -> None:
@@ -54,7 +52,7 @@ class Committer:
         self._leases = leases
         self._retention = retention
         self._tally = tally
-        self._hurried = hurried
+        self._linger = linger
         self._on_commit = on_commit
         self._on_landed = on_landed
         self._ready: deque[Item] = deque()
@@ -88,8 +86,9 @@ class Committer:
                 self._bell.sleep()
                 continue
             self._bell.sleeping = False
-            if self._hurried():
-                clock.sleep(LINGER)
+            pause = self._linger()
+            if pause:
+                clock.sleep(pause)
             self._commit_ready()
         self._link.close()
 

@@ -131,7 +131,7 @@ class WorkflowWorker:
             self._leases,
             Retention(settings.result_ttl_ms, settings.result_limit),
             self._tally,
-            self._pool.hurried,
+            self._pool.linger,
             self._pool.room_bell.ring,
             self._notices.committed if self._notices else None,
         )

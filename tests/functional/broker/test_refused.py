@@ -191,7 +191,7 @@ def test_a_committer_insists_until_the_letter_is_written(base: Database) -> None
         leases,
         RETENTION,
         Tally(Board.create(1, 1).slots[0], Meter((), ())),
-        lambda: False,
+        lambda: 0.0,
         lambda: None,
         lambda landed: seen.extend((item[0].entry, said) for item, said in landed),
     )
