@@ -63,6 +63,35 @@ def test_what_a_worker_was_killed_for_is_not_given_back() -> None:
     assert pool.line.next() is None
 
 
+MS = 0.001
+
+
+def lingers(pool: Pool, seconds: float, *, waiting: bool = True) -> float:
+    """How long a commit waits for company where events run so long."""
+    pool.pressed = waiting
+    pool._pace = seconds
+    return pool.linger()
+
+
+def test_a_commit_waits_as_long_as_an_event_runs_within_bounds() -> None:
+    pool = idle_pool(threads=10)
+    assert lingers(pool, 0.01 * MS) == 3 * MS
+    assert lingers(pool, 5 * MS) == 5 * MS
+    assert lingers(pool, 20 * MS) == 8 * MS
+
+
+def test_a_commit_waits_for_nobody_where_hardly_any_other_event_ends() -> None:
+    assert lingers(idle_pool(threads=10), 41 * MS) == 0
+    assert lingers(idle_pool(threads=1), 5 * MS) == 0
+
+
+def test_a_commit_waits_for_nobody_where_nothing_waits_for_a_thread() -> None:
+    pool = idle_pool(threads=10)
+    assert lingers(pool, 1 * MS, waiting=False) == 0
+    pool.line.put([task(1)], 0)
+    assert lingers(pool, 1 * MS, waiting=False) == 3 * MS
+
+
 def wanted(pool: Pool, held: int, seconds: float) -> int:
     """How many more it wants that holds so many, of events that run so long."""
     for each in tuple(pool.leases.held.values()):

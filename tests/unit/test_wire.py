@@ -27,18 +27,17 @@ class Pair:
     """A wire and what is at its other end."""
 
     def __init__(self) -> None:
-        near, self.far = socket.socketpair()
-        near.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+        self.near, self.far = socket.socketpair()
+        self.near.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
         self.far.settimeout(LONG)
-        self._near = near
-        self.wire = Plain(near, SHORT)
+        self.wire = Plain(self.near, SHORT)
 
     def hears(self, said: bytes, seconds: float = LONG) -> Any:
         self.far.sendall(said)
         return self.wire.read(seconds)
 
     def close(self) -> None:
-        self._near.close()
+        self.near.close()
         self.far.close()
 
 
@@ -52,6 +51,22 @@ def pair() -> Iterator[Pair]:
 def test_what_is_sent_arrives(pair: Pair) -> None:
     pair.wire.send(b"*1\r\n$4\r\nPING\r\n")
     assert pair.far.recv(100) == b"*1\r\n$4\r\nPING\r\n"
+
+
+def test_what_no_buffer_takes_at_once_arrives_whole(pair: Pair) -> None:
+    sent = bytes(range(256)) * 400
+    heard: list[bytes] = []
+
+    def listen() -> None:
+        while sum(map(len, heard)) < len(sent):
+            heard.append(pair.far.recv(PIECE))
+
+    pair.wire = Plain(pair.near, LONG)
+    listener = threading.Thread(target=listen)
+    listener.start()
+    pair.wire.send(sent)
+    listener.join()
+    assert b"".join(heard) == sent
 
 
 def test_answers_are_bytes_numbers_nothing_and_lists(pair: Pair) -> None:

@@ -2,7 +2,8 @@
 
 Owns the time limit of each read. redis-py's sockets have theirs in Python, which asks
 the kernel whether it may before each send and each read, and lets go of the interpreter
-for it: here the kernel keeps the limit, so that a command costs two calls, not four.
+for it: here the kernel keeps the limit. A command costs two calls, not four, and only
+the one that waits lets go.
 Encrypted sockets stay redis-py's, for between the kernel and them stands OpenSSL.
 """
 
@@ -23,8 +24,8 @@ from redis.exceptions import TimeoutError as Silent
 AnyConnection = Connection | SSLConnection | UnixConnection
 _READ_SIZE = 65_536
 """Most bytes of a read."""
-_AT_ONCE = socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL
-
+# macOS has no flag against SIGPIPE, which Python ignores anyway.
+_AT_ONCE = socket.MSG_DONTWAIT | getattr(socket, "MSG_NOSIGNAL", 0)
 # The kernel's send without letting go of the interpreter: it takes a few microseconds,
 # and another thread that got it meanwhile would keep it for longer.
 _send = ctypes.PyDLL(None).send

@@ -135,7 +135,7 @@ def _try(
         name=action.name,
         result=msgspec.Raw(result if cause is None else b"null"),
         started_ms=started_ms,
-        duration_ms=round((effects.monotonic() - start) * 1000, 3),
+        duration_ms=int((effects.monotonic() - start) * 1_000_000) / 1000,
         attempt=attempt,
     )
     return entry, cause

@@ -40,7 +40,7 @@ class Retries:
 def limits(policy: RetryPolicy | None, otherwise: Retries) -> Retries:
     """Return what a policy says, and the rest as it is otherwise.
 
-    A base that is longer than the longest delay otherwise is the longest then, and where
+    A base that is longer than the longest delay otherwise is the longest then. Where
     there is no jitter otherwise, no policy brings any in.
     """
     if policy is None:

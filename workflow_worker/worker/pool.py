@@ -42,8 +42,8 @@ QUICK = 0.0001
 LINGER, LINGER_MOST = 0.003, 0.008
 """Seconds, least and most, that a commit waits for company.
 
-What has ended and is not committed runs once more after a kill -9, and a commit of one
-costs the server more than half of what a commit of ten does.
+Every call that is spared spares the server what does not depend on how much it carries.
+But what has ended and is not committed runs once more after a kill -9.
 """
 _UNCOMMITTED = 100
 """Decisions that may wait in any case before nothing more is read."""
@@ -217,8 +217,8 @@ class Pool:
     def linger(self) -> float:
         """Return for how many seconds a commit is worth waiting for more to commit.
 
-        While every thread has an event of its own to end, about as long as one takes:
-        then each ends one. Nothing where hardly any would, or nobody waits for a thread.
+        About as long as an event takes, for then every busy thread ends one; 0 where
+        hardly any would, or where nothing waits for a thread.
         """
         pace = self._pace
         if not (self.pressed or self.line) or pace * 2 > LINGER_MOST * self._count:

@@ -84,6 +84,8 @@ class Watch:
             self._lane.acting(b"", 0, self._run.deadline)
 
 
-def earliest(*deadlines: float) -> float:
-    """Return the first of several monotonic times, of which 0 means never."""
-    return min(filter(None, deadlines), default=0.0)
+def earliest(one: float, other: float) -> float:
+    """Return the first of two monotonic times, of which 0 means never."""
+    if one and other:
+        return min(one, other)
+    return one or other
