@@ -81,14 +81,9 @@ class Plain:
 
     def send(self, packed: bytes) -> None:
         """Send all of it."""
-        length = len(packed)
-        try:
-            # What is left over, and whatever went wrong, is the socket's.
-            sent = max(_send(self._number, packed, length, _AT_ONCE), 0)
-            if sent < length:
-                self._sock.sendall(packed[sent:])
-        except BlockingIOError as error:
-            raise Silent("timeout while writing") from error
+        sent = _send(self._number, packed, len(packed), _AT_ONCE)
+        if sent != len(packed):
+            self._send_rest(packed[max(sent, 0) :])
 
     def read(self, seconds: float) -> Any:
         """Return the next answer."""
@@ -100,6 +95,13 @@ class Plain:
         if isinstance(answer, Exception):
             raise answer
         return answer
+
+    def _send_rest(self, packed: bytes) -> None:
+        # What no buffer had room for; or all, to raise what was wrong.
+        try:
+            self._sock.sendall(packed)
+        except BlockingIOError as error:
+            raise Silent("timeout while writing") from error
 
     def _feed(self, seconds: float) -> None:
         if seconds != self._limit:
